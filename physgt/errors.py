@@ -1,0 +1,9 @@
+"""The one exception a user's mistake raises."""
+
+
+class PhysgtError(ValueError):
+    """A mistake in a file, a field or an option, told in one line.
+
+    The message names what is wrong, what was found, what was expected and what to do. The command
+    line prints it without a traceback and exits with status 2.
+    """

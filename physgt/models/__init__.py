@@ -1,0 +1,1 @@
+"""The models. A new one is one file here and one line in the table `MODELS`."""

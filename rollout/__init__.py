@@ -1,0 +1,1 @@
+"""Running a simulator through time, and scoring what came out."""
