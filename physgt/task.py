@@ -1,0 +1,218 @@
+"""What a learned time step advances, what it is given, and what the boundary does.
+
+The only code that knows which column of a state or forcing is which field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+
+Location = Literal["node", "cell", "global"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A named quantity. A field with one component has no component axis."""
+
+    name: str
+    components: int = 1
+    units: str = ""
+    location: Location = "node"
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.components < 1:
+            raise PhysgtError(
+                f"field '{self.name}': components = {self.components}, expected 1 or more."
+            )
+
+    def frame_shape(self, mesh: Mesh) -> tuple[int, ...]:
+        """The shape of the field at one time on `mesh`."""
+        entities = {"node": (mesh.num_points,), "cell": (mesh.num_cells,), "global": ()}
+        return entities[self.location] + ((self.components,) if self.components > 1 else ())
+
+
+@dataclass(frozen=True)
+class BoundaryCondition:
+    """What one target does on one set of nodes.
+
+    free         the model advances it
+    held         it keeps its initial value
+    prescribed   it is `value` (one number a component) or, with value None, what the user's
+                 prescribed trajectory says at each time
+    """
+
+    nodes: str
+    field: str
+    condition: Literal["free", "held", "prescribed"]
+    value: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """targets: advanced; forcings: given at every node and time; dt: seconds of one step.
+
+    Where node sets overlap, the later boundary condition of the tuple wins.
+    """
+
+    targets: tuple[Field, ...]
+    dt: float
+    forcings: tuple[Field, ...] = ()
+    boundary: tuple[BoundaryCondition, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise PhysgtError("a task needs at least one target field to advance.")
+        if not self.dt > 0:
+            raise PhysgtError(f"dt = {self.dt}, expected a time step greater than 0 s.")
+        names = [f.name for f in (*self.targets, *self.forcings)]
+        if len(set(names)) < len(names):
+            raise PhysgtError(f"each field may be declared once, found {names}.")
+        for target in self.targets:
+            if target.location != "node":
+                raise PhysgtError(
+                    f"target '{target.name}' lives on {target.location}s, but targets are "
+                    "advanced on nodes; convert it to point data first."
+                )
+        for rule in self.boundary:
+            self._check(rule)
+
+    def _check(self, rule: BoundaryCondition) -> None:
+        targets = {target.name: target for target in self.targets}
+        if rule.field not in targets:
+            raise PhysgtError(
+                f"boundary '{rule.nodes}' names the field '{rule.field}', "
+                f"but the targets are {sorted(targets)}."
+            )
+        components = targets[rule.field].components
+        if rule.value is not None and len(rule.value) != components:
+            raise PhysgtError(
+                f"boundary '{rule.nodes}' gives {len(rule.value)} values for '{rule.field}', "
+                f"which has {components} components."
+            )
+
+    @property
+    def state_size(self) -> int:
+        return sum(target.components for target in self.targets)
+
+    @property
+    def forcing_size(self) -> int:
+        return sum(forcing.components for forcing in self.forcings)
+
+    def columns(self, name: str) -> slice:
+        """The columns of target `name` in a state."""
+        start = 0
+        for target in self.targets:
+            if target.name == name:
+                return slice(start, start + target.components)
+            start += target.components
+        raise PhysgtError(f"no target '{name}'; the targets are {[t.name for t in self.targets]}.")
+
+    def pack_state(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Targets by name, each (..., N[, C]), side by side: (..., N, S)."""
+        return np.concatenate([_with_component_axis(f, values) for f in self.targets], axis=-1)
+
+    def unpack_state(self, state: np.ndarray) -> dict[str, np.ndarray]:
+        """The inverse of pack_state: (..., N, S) to fields by name."""
+        found = {}
+        for target in self.targets:
+            columns = state[..., self.columns(target.name)]
+            found[target.name] = columns[..., 0] if target.components == 1 else columns
+        return found
+
+    def pack_forcing(self, values: Mapping[str, np.ndarray], num_nodes: int) -> np.ndarray:
+        """Forcings by name at one time, side by side: (N, F). A global value goes to each node."""
+        columns = [np.zeros((num_nodes, 0))]
+        for forcing in self.forcings:
+            given = np.asarray(_value_of(forcing, values))
+            shared = given.shape == (() if forcing.components == 1 else (forcing.components,))
+            if shared:
+                columns.append(np.broadcast_to(given, (num_nodes, forcing.components)))
+            else:
+                columns.append(_with_component_axis(forcing, values))
+        return np.concatenate(columns, axis=-1)
+
+    def free_mask(self, mesh: Mesh) -> np.ndarray:
+        """(N, S) bool: what the model advances."""
+        return self._conditions(mesh) == "free"
+
+    def prescribed_mask(self, mesh: Mesh) -> np.ndarray:
+        """(N, S) bool: what must come from the user's prescribed trajectory at each time."""
+        return (self._conditions(mesh) == "prescribed") & np.isnan(self.constants(mesh))
+
+    def constants(self, mesh: Mesh) -> np.ndarray:
+        """(N, S) float64: values that the boundary states once and for all, NaN elsewhere."""
+        values = np.full((mesh.num_points, self.state_size), np.nan)
+        for rule in self.boundary:
+            constant = np.nan if rule.value is None else rule.value
+            values[mesh.nodes_of(rule.nodes), self.columns(rule.field)] = constant
+        return values
+
+    def _conditions(self, mesh: Mesh) -> np.ndarray:
+        conditions = np.full((mesh.num_points, self.state_size), "free", dtype="<U10")
+        for rule in self.boundary:
+            conditions[mesh.nodes_of(rule.nodes), self.columns(rule.field)] = rule.condition
+        return conditions
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; from_dict is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Task:
+        return cls(
+            targets=tuple(Field(**f) for f in values["targets"]),
+            dt=values["dt"],
+            forcings=tuple(Field(**f) for f in values["forcings"]),
+            boundary=tuple(
+                BoundaryCondition(**{**rule, "value": rule["value"] and tuple(rule["value"])})
+                for rule in values["boundary"]
+            ),
+        )
+
+
+def require_fields(
+    source: str, found: Sequence[Field], needed: Sequence[Field], *, where: str
+) -> None:
+    """Raise PhysgtError unless `source` has each needed field with the right components.
+
+    `where` names the place that declares them, for the message: "[task.targets]".
+    """
+    by_name = {f.name: f for f in found}
+    for field in needed:
+        if field.name not in by_name:
+            raise PhysgtError(
+                f"{source}: no field '{field.name}', which {where} declares. "
+                f"It has {sorted(by_name) or 'no fields'}."
+            )
+        components = by_name[field.name].components
+        if components != field.components and by_name[field.name].location != "global":
+            raise PhysgtError(
+                f"{source}: field '{field.name}' has {components} components, but {where} "
+                f"declares {field.components}. Set components = {components} there, "
+                "or write the field with as many components as declared."
+            )
+
+
+def _value_of(field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    if field.name not in values:
+        raise PhysgtError(f"no field '{field.name}'; there are {sorted(values) or 'none'}.")
+    return values[field.name]
+
+
+def _with_component_axis(field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    given = np.asarray(_value_of(field, values))
+    given = given[..., None] if field.components == 1 else given
+    if given.shape[-1] != field.components:
+        raise PhysgtError(
+            f"field '{field.name}' has {given.shape[-1]} components, "
+            f"but the task declares {field.components}."
+        )
+    return given

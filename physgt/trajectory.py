@@ -1,0 +1,289 @@
+"""Trajectories: a mesh and its fields over time, read lazily, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.task import Field, Location
+
+Frame = dict[str, np.ndarray]
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """What is read from disk and what is written to disk.
+
+    `fields` is an xarray.Dataset with the coordinate `time` (T,) in seconds. Each variable has
+    the attribute `units` and one of these shapes: (time, node[, NAME_component]),
+    (time, cell[, NAME_component]), (time,) for a global value over time, and the same without
+    `time` for what stays. n steps are n + 1 times; the first is the initial state.
+
+    A moving mesh has the field `points`; mesh.points is then its reference configuration.
+    """
+
+    mesh: Mesh
+    fields: xr.Dataset
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        times = self.times
+        if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all():
+            raise PhysgtError(f"a trajectory needs one or more finite times, found {times}.")
+        backwards = np.flatnonzero(np.diff(times) <= 0)
+        if backwards.size:
+            i = backwards[0]
+            raise PhysgtError(
+                f"times must increase, but time {i + 1} is {times[i + 1]:g} s after {times[i]:g} s."
+            )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        mesh: Mesh,
+        times: np.ndarray,
+        fields: Mapping[str, np.ndarray],
+        *,
+        cell_fields: Mapping[str, np.ndarray] | None = None,
+        static: Mapping[str, np.ndarray | float] | None = None,
+        units: Mapping[str, str] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Trajectory:
+        """A trajectory held in memory.
+
+        fields, cell_fields: (T, N[, C]) and (T, M[, C]); a field (T,) is one global value a time.
+        static: (N[, C]) on nodes, or one number.
+        """
+        variables = {}
+        given: list[tuple[Location, Mapping[str, Any]]] = [
+            ("node", fields), ("cell", cell_fields or {}),
+        ]  # fmt: skip
+        for location, arrays in given:
+            for name, values in arrays.items():
+                values = _drop_single_component(np.asarray(values), frame_axis=1)
+                _check_length(name, values, len(times))
+                declared = _declare(name, values[0], location, (units or {}).get(name, ""))
+                _check_shape(declared, values.shape[1:], mesh)
+                variables[name] = _variable(declared, values, over_time=True)
+        for name, value in (static or {}).items():
+            value = _drop_single_component(np.asarray(value), frame_axis=0)
+            declared = _declare(name, value, "node", (units or {}).get(name, ""))
+            _check_shape(declared, value.shape, mesh)
+            variables[name] = _variable(declared, value, over_time=False)
+        return cls(mesh, _dataset(variables, times), dict(attributes or {}))
+
+    @classmethod
+    def from_frames(
+        cls,
+        mesh: Mesh,
+        times: np.ndarray,
+        fields: Sequence[Field],
+        read_frame: Callable[[int], Mapping[str, np.ndarray]],
+        *,
+        static: xr.Dataset | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Trajectory:
+        """A trajectory whose frames stay where they are until they are asked for.
+
+        read_frame(i) gives the fields of time i by name; a slice reads the frames of the slice.
+        """
+        variables = {}
+        for declared in fields:
+            lazy = indexing.LazilyIndexedArray(_Frames(declared, mesh, len(times), read_frame))
+            variables[declared.name] = _variable(declared, lazy, over_time=True)
+        dataset = _dataset(variables, times)
+        return cls(mesh, dataset if static is None else dataset.merge(static), attributes or {})
+
+    @property
+    def times(self) -> np.ndarray:
+        """(T,) seconds."""
+        return self.fields["time"].values
+
+    @property
+    def num_times(self) -> int:
+        return int(self.fields.sizes["time"])
+
+    @property
+    def num_steps(self) -> int:
+        return self.num_times - 1
+
+    @property
+    def moving(self) -> bool:
+        return "points" in self.fields
+
+    def points_at(self, index: int) -> np.ndarray:
+        """(N, D) coordinates at time number `index`."""
+        return self.fields["points"][index].values if self.moving else self.mesh.points
+
+    def frame(self, index: int, names: Sequence[str] | None = None) -> Frame:
+        """The fields at time number `index` by name, what stays included: (N[, C]), (M[, C]), ()."""
+        names = [str(name) for name in self.fields.data_vars] if names is None else names
+        found = {}
+        for name in names:
+            variable = self.fields[name]
+            found[name] = (variable[index] if "time" in variable.dims else variable).values
+        return found
+
+    def declared(self, *, over_time: bool | None = None) -> list[Field]:
+        """A Field for each variable; only those that have (or haven't) a time axis if asked."""
+        found = []
+        for name, variable in self.fields.data_vars.items():
+            if over_time is None or over_time == ("time" in variable.dims):
+                sizes = [s for d, s in variable.sizes.items() if str(d).endswith("_component")]
+                location: Location = "global"
+                if "node" in variable.dims or "cell" in variable.dims:
+                    location = "node" if "node" in variable.dims else "cell"
+                found.append(
+                    Field(
+                        name=str(name),
+                        components=sizes[0] if sizes else 1,
+                        units=variable.attrs.get("units", ""),
+                        location=location,
+                        dtype=str(variable.dtype),
+                    )
+                )
+        return found
+
+    def initial(self) -> Trajectory:
+        """The first time alone: all that a rollout may start from."""
+        return self.select(slice(0, 1))
+
+    def select(self, times: slice) -> Trajectory:
+        """The times of a slice of time numbers, still lazy."""
+        return Trajectory(self.mesh, self.fields.isel(time=times), self.attributes)
+
+    def at_interval(self, dt: float) -> Trajectory:
+        """Every k-th time, so that a step takes `dt` seconds.
+
+        Raises PhysgtError where the times aren't evenly spaced or dt isn't a multiple of their
+        distance: fields are never interpolated in time here.
+        """
+        if self.num_times < 2:
+            return self
+        steps = np.diff(self.times)
+        spacing = (self.times[-1] - self.times[0]) / len(steps)
+        if np.abs(steps - spacing).max() > 1e-3 * spacing:
+            raise PhysgtError(
+                f"the times are not evenly spaced: from {steps.min():g} s to {steps.max():g} s. "
+                "Write the solver's results at a fixed interval."
+            )
+        stride = round(dt / spacing)
+        if stride < 1 or abs(stride * spacing - dt) > 1e-3 * dt:
+            raise PhysgtError(
+                f"dt = {dt:g} s is not a multiple of the {spacing:g} s between two times; "
+                f"choose {max(stride, 1) * spacing:g}, for example."
+            )
+        return self.select(slice(None, None, stride))
+
+    def to_xarray(self) -> xr.Dataset:
+        """The fields with the nodes' coordinates, to slice, plot, and save as netCDF."""
+        coordinates = {
+            axis: ("node", self.mesh.points[:, k])
+            for k, axis in enumerate(AXES[: self.mesh.dimension])
+        }
+        dataset = self.fields.assign_coords(
+            coordinates | {"node_type": ("node", self.mesh.node_type)}
+        )
+        simple = (str, int, float, np.integer, np.floating)
+        return dataset.assign_attrs(
+            {name: v for name, v in self.attributes.items() if isinstance(v, simple)}
+        )
+
+
+class _Frames(BackendArray):
+    """xarray's view of frames that are read one at a time."""
+
+    def __init__(
+        self,
+        declared: Field,
+        mesh: Mesh,
+        num_times: int,
+        read_frame: Callable[[int], Mapping[str, np.ndarray]],
+    ) -> None:
+        self.name = declared.name
+        self.shape = (num_times, *declared.frame_shape(mesh))
+        self.dtype = np.dtype(declared.dtype)
+        self.read_frame = read_frame
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        time, rest = key[0], key[1:]
+        if isinstance(time, slice):
+            indices = range(*time.indices(self.shape[0]))
+            if not indices:
+                return np.empty((0, *self.shape[1:]), self.dtype)[:, *rest]
+            return np.stack([self._frame(i)[rest] for i in indices])
+        return self._frame(int(time))[rest]
+
+    def _frame(self, index: int) -> np.ndarray:
+        values = np.asarray(self.read_frame(index)[self.name], dtype=self.dtype)
+        if values.shape != self.shape[1:]:
+            raise PhysgtError(
+                f"field '{self.name}' has shape {values.shape} at time number {index}, "
+                f"but {self.shape[1:]} before."
+            )
+        return values
+
+
+def _declare(name: str, frame: np.ndarray, location: Location, units: str) -> Field:
+    frame = np.asarray(frame)
+    return Field(
+        name=name,
+        components=frame.shape[1] if frame.ndim == 2 else 1,
+        units=units,
+        location="global" if frame.ndim == 0 else location,
+        dtype=str(frame.dtype),
+    )
+
+
+def _drop_single_component(values: np.ndarray, frame_axis: int) -> np.ndarray:
+    single = values.ndim == frame_axis + 2 and values.shape[-1] == 1
+    return values[..., 0] if single else values
+
+
+def _check_length(name: str, values: np.ndarray, num_times: int) -> None:
+    if values.ndim == 0 or len(values) != num_times:
+        raise PhysgtError(
+            f"field '{name}' has shape {values.shape}, but there are {num_times} times."
+        )
+
+
+def _check_shape(declared: Field, shape: tuple[int, ...], mesh: Mesh) -> None:
+    if len(shape) > 2 or (shape and shape[0] != declared.frame_shape(mesh)[0]):
+        raise PhysgtError(
+            f"field '{declared.name}' has shape {shape} at one time, but the mesh has "
+            f"{mesh.num_points} nodes and {mesh.num_cells} cells."
+        )
+
+
+def _variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
+    dims = ["time"] if over_time else []
+    if declared.location != "global":
+        dims.append(declared.location)
+    if declared.components > 1:
+        dims.append(f"{declared.name}_component")
+    return xr.Variable(dims, values, attrs={"units": declared.units})
+
+
+def _dataset(variables: Mapping[str, xr.Variable], times: np.ndarray) -> xr.Dataset:
+    coordinates: dict[str, Any] = {
+        "time": xr.Variable("time", np.asarray(times, dtype=np.float64), {"units": "s"})
+    }
+    for name, variable in variables.items():
+        dim = f"{name}_component"
+        if variable.sizes.get(dim) in (2, 3):
+            coordinates[dim] = list(AXES[: variable.sizes[dim]])
+    return xr.Dataset(variables, coordinates)
