@@ -1,0 +1,133 @@
+"""The masked transformer: attention in which a node sees its neighbours on the mesh.
+
+Garnier et al., "Training Transformers for Mesh-Based Simulations", arXiv 2508.18051, section 3.
+Letters: N nodes, E directed edges, d width, H heads of c channels, S state components,
+F forcing components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from physgt.graph import Graph
+from physgt.mesh import NUM_NODE_TYPES
+from physgt.models.layers import (
+    RMSNorm,
+    fourier_positions,
+    fourier_width,
+    mlp,
+    one_hot_node_type,
+)
+from physgt.ops.neighbour_attention import neighbour_attention
+
+
+class MaskedTransformer(nn.Module):
+    """Encode, transform, decode: normalised state in, normalised increment out.
+
+    A node's inputs are [state | forcing | one-hot node type | position].
+
+    width, heads, blocks: d, H and the number of blocks. Published sizes (blocks x width): 10 x 64,
+        15 x 128, 15 x 256, 15 x 512.
+    positions: whether coordinates are inputs. Attention has no edge features, so without them the
+        network knows the mesh by its connectivity alone, as published.
+    fourier_frequencies: octaves of the position encoding; 0 for the coordinates themselves.
+    """
+
+    def __init__(
+        self,
+        state_size: int,
+        forcing_size: int,
+        space_dimension: int,
+        *,
+        num_node_types: int = NUM_NODE_TYPES,
+        width: int = 64,
+        heads: int = 4,
+        blocks: int = 10,
+        positions: bool = True,
+        fourier_frequencies: int = 4,
+    ) -> None:
+        super().__init__()
+        self.num_node_types = num_node_types
+        self.positions = positions
+        self.fourier_frequencies = fourier_frequencies
+        inputs = state_size + forcing_size + num_node_types
+        if positions:
+            inputs += fourier_width(space_dimension, fourier_frequencies)
+        self.encoder = mlp(inputs, width, width, 3, nn.ReLU)
+        self.encoder_norm = RMSNorm(width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        self.decoder = mlp(width, width, state_size, 3, nn.ReLU)
+
+    def forward(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+        """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
+        inputs = [state, forcing, one_hot_node_type(graph, self.num_node_types)]
+        if self.positions:
+            inputs.append(fourier_positions(graph.points, self.fourier_frequencies))
+        nodes = self.encoder_norm(self.encoder(torch.cat(inputs, -1)))  # (N, d)
+        for block, neighbours in zip(self.blocks, self.attention_edges(graph), strict=True):
+            nodes = block(nodes, neighbours)
+        return self.decoder(nodes)  # (N, S)
+
+    def attention_edges(self, graph: Graph) -> list[Sequence[Tensor]]:
+        """Who sees whom: for each block, one (2, E) edge_index for each group of heads.
+
+        Here all heads of all blocks see the neighbours on the mesh.
+        """
+        return [(graph.edge_index,)] * len(self.blocks)
+
+
+class Block(nn.Module):
+    """Attention over neighbours, then a gated MLP; both pre-norm and residual."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(width)
+        self.attention = MaskedAttention(width, heads)
+        # Two norms in a row, each with its own scale, as published.
+        self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
+        self.mlp = GatedMLP(width, 3 * width)
+
+    def forward(self, nodes: Tensor, neighbours: Sequence[Tensor]) -> Tensor:
+        nodes = nodes + self.attention(self.attention_norm(nodes), neighbours)
+        return nodes + self.mlp(self.mlp_norm(nodes))  # (N, d)
+
+
+class MaskedAttention(nn.Module):
+    """Multi-head attention, the heads in equal groups that may see different neighbours."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, neighbours: Sequence[Tensor]) -> Tensor:
+        """x (N, d); neighbours: an edge_index (2, E) for each group of heads."""
+        groups = (
+            projection(x).unflatten(-1, (self.heads, -1)).chunk(len(neighbours), dim=1)
+            for projection in (self.query, self.key, self.value)
+        )  # each (N, H / number of groups, c)
+        seen = [
+            neighbour_attention(query, key, value, edge_index)
+            for query, key, value, edge_index in zip(*groups, neighbours, strict=True)
+        ]
+        return self.out(torch.cat(seen, dim=1).flatten(1))  # (N, d)
+
+
+class GatedMLP(nn.Module):
+    """W_3 (GELU(W_1 x) * (W_2 x)), with biases."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, hidden)
+        self.value = nn.Linear(width, hidden)
+        self.out = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.gelu(self.gate(x)) * self.value(x))

@@ -1,0 +1,84 @@
+"""MeshGraphNet: message passing along every edge of the mesh, in both directions.
+
+Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021, section 3.2.
+Letters: N nodes, E directed edges, C width, D space dimensions, S state components,
+F forcing components.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from physgt.graph import Graph
+from physgt.mesh import NUM_NODE_TYPES
+from physgt.models.layers import EdgeLinear, RMSNorm, mlp, one_hot_node_type
+from physgt.ops.segment import segment_sum
+
+
+class MeshGraphNet(nn.Module):
+    """Encode, process, decode: normalised state in, normalised increment out.
+
+    A node's inputs are [state | forcing | one-hot node type], an edge's [vector | length].
+
+    width, blocks: C and the number of message-passing blocks.
+    hidden_layers: hidden layers of every MLP, each of `width`.
+    rms_norm: RMSNorm instead of LayerNorm after every MLP but the decoder.
+    """
+
+    def __init__(
+        self,
+        state_size: int,
+        forcing_size: int,
+        space_dimension: int,
+        *,
+        num_node_types: int = NUM_NODE_TYPES,
+        width: int = 128,
+        blocks: int = 15,
+        hidden_layers: int = 2,
+        rms_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_node_types = num_node_types
+        norm = RMSNorm if rms_norm else nn.LayerNorm
+        inputs = state_size + forcing_size + num_node_types
+        self.node_encoder = nn.Sequential(
+            *mlp(inputs, width, width, hidden_layers, nn.ReLU), norm(width)
+        )
+        self.edge_encoder = nn.Sequential(
+            *mlp(space_dimension + 1, width, width, hidden_layers, nn.ReLU), norm(width)
+        )
+        self.blocks = nn.ModuleList(Block(width, hidden_layers, norm) for _ in range(blocks))
+        self.decoder = mlp(width, width, state_size, hidden_layers, nn.ReLU)
+
+    def forward(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+        """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
+        one_hot = one_hot_node_type(graph, self.num_node_types)
+        lengths = torch.linalg.vector_norm(graph.edge_vectors, dim=-1, keepdim=True)
+        nodes = self.node_encoder(torch.cat([state, forcing, one_hot], -1))  # (N, C)
+        edges = self.edge_encoder(torch.cat([graph.edge_vectors, lengths], -1))  # (E, C)
+        for block in self.blocks:
+            nodes, edges = block(nodes, edges, graph.senders, graph.receivers)
+        return self.decoder(nodes)  # (N, S)
+
+
+class Block(nn.Module):
+    """e += MLP([x_sender | x_receiver | e]); x += MLP([x | sum of the new messages received])."""
+
+    def __init__(self, width: int, hidden_layers: int, norm: type[nn.Module]) -> None:
+        super().__init__()
+        self.edge_in = EdgeLinear(width, width, width)
+        self.edge_mlp = nn.Sequential(
+            nn.ReLU(), *mlp(width, width, width, hidden_layers - 1, nn.ReLU), norm(width)
+        )
+        self.node_mlp = nn.Sequential(
+            *mlp(2 * width, width, width, hidden_layers, nn.ReLU), norm(width)
+        )
+
+    def forward(
+        self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        messages = self.edge_mlp(self.edge_in(nodes, edges, senders, receivers))  # (E, C)
+        received = segment_sum(messages, receivers, len(nodes))  # (N, C)
+        update = self.node_mlp(torch.cat([nodes, received], -1))
+        return nodes + update, edges + messages  # (N, C), (E, C)
