@@ -75,14 +75,14 @@ class Mesh:
         cell_sets: Mapping[str, np.ndarray] | None = None,
     ) -> Mesh:
         """A mesh from blocks of equal cells, as meshio holds them: ("triangle", (m, 3) nodes)."""
-        arrays = [(_vtk_number(name), np.asarray(nodes, dtype=np.int64)) for name, nodes in blocks]
-        sizes = [np.full(len(nodes), nodes.shape[1]) for _, nodes in arrays]
-        types = [np.full(len(nodes), number, dtype=np.uint8) for number, nodes in arrays]
+        arrays = [np.asarray(nodes, dtype=np.int64) for _, nodes in blocks]
+        counts = [len(nodes) for nodes in arrays]
+        sizes = np.repeat([nodes.shape[1] for nodes in arrays], counts)
         return cls(
             points=points,
-            connectivity=np.concatenate([nodes.ravel() for _, nodes in arrays] or [[]]),
-            offsets=np.concatenate([[0], np.cumsum(np.concatenate(sizes or [[]]))]),
-            cell_types=np.concatenate(types or [[]]),
+            connectivity=np.concatenate([np.empty(0, int), *(a.ravel() for a in arrays)]),
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+            cell_types=np.repeat([_vtk_number(name) for name, _ in blocks], counts),
             node_type=np.zeros(len(points)) if node_type is None else node_type,
             node_sets=node_sets or {},
             cell_sets=cell_sets or {},
@@ -143,6 +143,13 @@ def mesh_edges(mesh: Mesh) -> np.ndarray:
     keys = np.unique(np.concatenate([a * mesh.num_points + b, b * mesh.num_points + a]))
     receivers, senders = np.divmod(keys, mesh.num_points)
     return np.stack([senders, receivers])
+
+
+def is_planar(points: np.ndarray, cell_types: np.ndarray) -> bool:
+    """Whether points (N, 3) share one z and no cell has a volume: a planar mesh stored in 3-D."""
+    volumes = [number for number, cell in CELL_TYPES.items() if cell.dimension == 3]
+    z = points[:, 2]
+    return bool((z == z[:1]).all()) and not np.isin(cell_types, volumes).any()
 
 
 def _vtk_number(name: str) -> int:

@@ -1,0 +1,89 @@
+"""Between physgt's meshes and pyvista's grids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyvista as pv
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh, is_planar
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def to_pyvista(
+    mesh: Mesh,
+    point_data: Arrays | None = None,
+    cell_data: Arrays | None = None,
+    *,
+    points: np.ndarray | None = None,
+) -> pv.UnstructuredGrid:
+    """The mesh as VTK knows it: three coordinates a point, three components a planar vector.
+
+    point_data, cell_data: (N[, C]) and (M[, C]) by name. points: (N, D) coordinates to use instead
+    of mesh.points, those of a moving mesh at one time.
+    """
+    grid = pv.UnstructuredGrid()
+    grid.points = with_three_components(mesh.points if points is None else points)
+    cells = pv.CellArray.from_arrays(mesh.offsets, mesh.connectivity)
+    grid.SetCells(numpy_to_vtk(mesh.cell_types, deep=True), cells)
+    for name, values in (point_data or {}).items():
+        grid.point_data[name] = with_z_of_vector(values)
+    for name, values in (cell_data or {}).items():
+        grid.cell_data[name] = with_z_of_vector(values)
+    return grid
+
+
+def from_pyvista(
+    grid: pv.DataSet, *, planar_vectors: bool = False
+) -> tuple[Mesh, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(mesh, point data, cell data) of any single pyvista data set.
+
+    A mesh without volume cells at one z becomes planar (D = 2) and loses that z. With
+    `planar_vectors`, vectors on it whose third component is 0 everywhere lose it as well. Arrays
+    that hold no numbers are left out.
+
+    Raises PhysgtError for what Mesh refuses, and for several blocks in one data set.
+    """
+    if not isinstance(grid, pv.DataSet):
+        raise PhysgtError(
+            f"expected one grid, found a {type(grid).__name__}; combine its blocks first."
+        )
+    cells = grid.cast_to_unstructured_grid()
+    points = np.asarray(cells.points, dtype=np.float64)
+    planar = is_planar(points, cells.celltypes)
+    mesh = Mesh(
+        points=points[:, :2] if planar else points,
+        connectivity=cells.cell_connectivity,
+        offsets=vtk_to_numpy(cells.GetCells().GetOffsetsArray()),
+        cell_types=cells.celltypes,
+        node_type=np.zeros(len(points)),
+    )
+    flatten = planar and planar_vectors
+    return mesh, _numbers(cells.point_data, flatten), _numbers(cells.cell_data, flatten)
+
+
+def with_three_components(points: np.ndarray) -> np.ndarray:
+    """(N, D) coordinates or vectors with zeros up to three components: (N, 3)."""
+    return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
+
+
+def with_z_of_vector(values: np.ndarray) -> np.ndarray:
+    """A planar vector (N, 2) with z = 0, since VTK takes only (N, 3) for vectors; others as is."""
+    values = np.asarray(values)
+    return with_three_components(values) if values.shape[1:] == (2,) else values
+
+
+def _numbers(data: pv.DataSetAttributes, flatten: bool) -> dict[str, np.ndarray]:
+    found = {}
+    for name, array in data.items():
+        values = np.array(array)
+        if values.dtype.kind not in "biuf":
+            continue
+        if flatten and values.shape[1:] == (3,) and not values[:, 2].any():
+            values = values[:, :2]
+        found[name] = values
+    return found
