@@ -40,6 +40,13 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Forcing(Field):
+    """A known input. Unless `over_time`, it keeps the value it has in the initial state."""
+
+    over_time: bool = False
+
+
+@dataclass(frozen=True)
 class BoundaryCondition:
     """What one target does on one set of nodes.
 
@@ -64,7 +71,7 @@ class Task:
 
     targets: tuple[Field, ...]
     dt: float
-    forcings: tuple[Field, ...] = ()
+    forcings: tuple[Forcing, ...] = ()
     boundary: tuple[BoundaryCondition, ...] = ()
 
     def __post_init__(self) -> None:
@@ -170,7 +177,7 @@ class Task:
         return cls(
             targets=tuple(Field(**f) for f in values["targets"]),
             dt=values["dt"],
-            forcings=tuple(Field(**f) for f in values["forcings"]),
+            forcings=tuple(Forcing(**f) for f in values["forcings"]),
             boundary=tuple(
                 BoundaryCondition(**{**rule, "value": rule["value"] and tuple(rule["value"])})
                 for rule in values["boundary"]

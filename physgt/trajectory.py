@@ -73,13 +73,13 @@ class Trajectory:
                 _check_length(name, values, len(times))
                 declared = _declare(name, values[0], location, (units or {}).get(name, ""))
                 _check_shape(declared, values.shape[1:], mesh)
-                variables[name] = _variable(declared, values, over_time=True)
+                variables[name] = field_variable(declared, values, over_time=True)
         for name, value in (static or {}).items():
             value = _drop_single_component(np.asarray(value), frame_axis=0)
             declared = _declare(name, value, "node", (units or {}).get(name, ""))
             _check_shape(declared, value.shape, mesh)
-            variables[name] = _variable(declared, value, over_time=False)
-        return cls(mesh, _dataset(variables, times), dict(attributes or {}))
+            variables[name] = field_variable(declared, value, over_time=False)
+        return cls(mesh, field_dataset(variables, times), dict(attributes or {}))
 
     @classmethod
     def from_frames(
@@ -99,8 +99,8 @@ class Trajectory:
         variables = {}
         for declared in fields:
             lazy = indexing.LazilyIndexedArray(_Frames(declared, mesh, len(times), read_frame))
-            variables[declared.name] = _variable(declared, lazy, over_time=True)
-        dataset = _dataset(variables, times)
+            variables[declared.name] = field_variable(declared, lazy, over_time=True)
+        dataset = field_dataset(variables, times)
         return cls(mesh, dataset if static is None else dataset.merge(static), attributes or {})
 
     @property
@@ -161,16 +161,16 @@ class Trajectory:
         """The times of a slice of time numbers, still lazy."""
         return Trajectory(self.mesh, self.fields.isel(time=times), self.attributes)
 
-    def at_interval(self, dt: float) -> Trajectory:
-        """Every k-th time, so that a step takes `dt` seconds.
+    def stride(self, dt: float) -> int:
+        """How many times of this trajectory lie in one step of `dt` seconds.
 
         Raises PhysgtError where the times aren't evenly spaced or dt isn't a multiple of their
-        distance: fields are never interpolated in time here.
+        distance: fields are never interpolated in time to make samples.
         """
         if self.num_times < 2:
-            return self
+            raise PhysgtError("a trajectory of one time has no steps.")
         steps = np.diff(self.times)
-        spacing = (self.times[-1] - self.times[0]) / len(steps)
+        spacing = float((self.times[-1] - self.times[0]) / len(steps))
         if np.abs(steps - spacing).max() > 1e-3 * spacing:
             raise PhysgtError(
                 f"the times are not evenly spaced: from {steps.min():g} s to {steps.max():g} s. "
@@ -182,7 +182,7 @@ class Trajectory:
                 f"dt = {dt:g} s is not a multiple of the {spacing:g} s between two times; "
                 f"choose {max(stride, 1) * spacing:g}, for example."
             )
-        return self.select(slice(None, None, stride))
+        return stride
 
     def to_xarray(self) -> xr.Dataset:
         """The fields with the nodes' coordinates, to slice, plot, and save as netCDF."""
@@ -197,6 +197,24 @@ class Trajectory:
         return dataset.assign_attrs(
             {name: v for name, v in self.attributes.items() if isinstance(v, simple)}
         )
+
+
+def matching_times(times: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of equal times: their numbers in `times` and in `reference`.
+
+    Equal means to a thousandth of the finer spacing, so a reference may have more times.
+    Raises PhysgtError where no time is in both.
+    """
+    spacings = [np.diff(t).min() for t in (times, reference) if len(t) > 1]
+    tolerance = 1e-3 * min(spacings, default=1.0)
+    nearest = np.abs(reference[None, :] - times[:, None]).argmin(axis=1)
+    equal = np.abs(reference[nearest] - times) <= tolerance
+    if not equal.any():
+        raise PhysgtError(
+            f"no time is in both: {times[0]:g} to {times[-1]:g} s against "
+            f"{reference[0]:g} to {reference[-1]:g} s."
+        )
+    return np.flatnonzero(equal), nearest[equal]
 
 
 class _Frames(BackendArray):
@@ -269,7 +287,8 @@ def _check_shape(declared: Field, shape: tuple[int, ...], mesh: Mesh) -> None:
         )
 
 
-def _variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
+def field_variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
+    """Values of a field, an array or lazy, with the names of their dimensions and the units."""
     dims = ["time"] if over_time else []
     if declared.location != "global":
         dims.append(declared.location)
@@ -278,7 +297,8 @@ def _variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
     return xr.Variable(dims, values, attrs={"units": declared.units})
 
 
-def _dataset(variables: Mapping[str, xr.Variable], times: np.ndarray) -> xr.Dataset:
+def field_dataset(variables: Mapping[str, xr.Variable], times: np.ndarray) -> xr.Dataset:
+    """The variables of a trajectory with the coordinates of their dimensions."""
     coordinates: dict[str, Any] = {
         "time": xr.Variable("time", np.asarray(times, dtype=np.float64), {"units": "s"})
     }

@@ -1,1 +1,7 @@
-"""Running a simulator through time, and scoring what came out."""
+"""Time: autoregressive rollouts and their scores."""
+
+from physgt.rollout.engine import integrate, rollout
+from physgt.rollout.metrics import METRICS, score, summarize
+from physgt.rollout.spectrum import Oscillation, oscillation
+
+__all__ = ["METRICS", "Oscillation", "integrate", "oscillation", "rollout", "score", "summarize"]

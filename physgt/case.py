@@ -1,0 +1,173 @@
+"""What a case file says: the data, the task, the boundary, the model and its training."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field as Setting
+
+from physgt.errors import PhysgtError
+from physgt.task import BoundaryCondition, Field, Forcing, Task
+
+Share = Annotated[float, Setting(ge=0, lt=1)]
+Condition = Literal["free", "held", "prescribed"] | float | list[float]
+
+
+class Section(BaseModel):
+    """A table of the case file; a key it doesn't know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetSettings(Section):
+    components: PositiveInt = 1
+    units: str = ""
+
+
+class ForcingSettings(Section):
+    components: PositiveInt = 1
+    units: str = ""
+    over_time: bool = False
+
+
+class TaskSettings(Section):
+    """dt: seconds of one learned step, a multiple of the data's interval."""
+
+    dt: PositiveFloat
+    targets: Annotated[dict[str, TargetSettings], Setting(min_length=1)]
+    forcings: dict[str, ForcingSettings] = {}
+
+
+class DataSettings(Section):
+    """Patterns of trajectory files, relative to the data folder (by default the case file's)."""
+
+    train: str
+    validation: str | None = None
+
+
+class TrainingSettings(Section):
+    """
+    steps              optimiser steps
+    batch_size         graphs in one step
+    unroll             time steps that one sample is rolled out over, gradients through all
+    noise              added to free components of the first state, in standard deviations of
+                       the field; the target leads from the noisy state to the clean next one
+    learning_rate      at its peak; linear warm-up over warmup_steps, then a cosine to
+                       final_learning_rate times the peak
+    gradient_clip      largest norm of all gradients together
+    ema_decay          of the averaged weights that are validated and saved; 0 turns it off
+    validate_every     steps between validations by free rollout of validation_steps steps
+    """
+
+    steps: PositiveInt
+    batch_size: PositiveInt = 4
+    unroll: PositiveInt = 1
+    noise: Annotated[float, Setting(ge=0)] = 0.0
+    learning_rate: PositiveFloat = 1e-3
+    final_learning_rate: Share = 1e-3
+    warmup_steps: Annotated[int, Setting(ge=0)] = 100
+    weight_decay: Annotated[float, Setting(ge=0)] = 1e-4
+    gradient_clip: PositiveFloat = 1.0
+    ema_decay: Share = 0.999
+    validate_every: PositiveInt = 500
+    validation_steps: PositiveInt = 50
+    seed: int = 0
+
+
+class Case(Section):
+    """One case file, checked."""
+
+    name: str
+    data: DataSettings
+    task_settings: Annotated[TaskSettings, Setting(alias="task")]
+    boundary: dict[str, dict[str, Condition]] = {}
+    model: dict[str, Any]
+    training: TrainingSettings
+
+    def task(self) -> Task:
+        """The task that [task] and [boundary] declare."""
+        settings = self.task_settings
+        return Task(
+            targets=tuple(Field(name, **t.model_dump()) for name, t in settings.targets.items()),
+            dt=settings.dt,
+            forcings=tuple(
+                Forcing(name, **f.model_dump()) for name, f in settings.forcings.items()
+            ),
+            boundary=tuple(
+                _condition(nodes, field, condition)
+                for nodes, conditions in self.boundary.items()
+                for field, condition in conditions.items()
+            ),
+        )
+
+    @property
+    def model_name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What [model] says beside the name: the keyword arguments of the model's constructor."""
+        return {key: value for key, value in self.model.items() if key != "name"}
+
+
+def read_case(path: Path | str) -> Case:
+    """Read and check a case file. Raises PhysgtError naming the file and the key."""
+    path = Path(path)
+    if not path.is_file():
+        raise PhysgtError(f"{path}: no such case file.")
+    try:
+        return _checked(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PhysgtError(f"{path}: not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise PhysgtError(f"{path}: {_explain(error)}") from error
+    except PhysgtError as error:
+        raise PhysgtError(f"{path}: {error}") from error
+
+
+def _checked(values: dict[str, Any]) -> Case:
+    case = Case.model_validate(values)
+    if not isinstance(case.model.get("name"), str):
+        raise PhysgtError('[model] needs a name, for example name = "physgto".')
+    case.task()
+    return case
+
+
+def _condition(nodes: str, field: str, condition: Condition) -> BoundaryCondition:
+    match condition:
+        case "free" | "held" | "prescribed":
+            return BoundaryCondition(nodes, field, condition)
+        case float():
+            return BoundaryCondition(nodes, field, "prescribed", (condition,))
+        case list():
+            return BoundaryCondition(nodes, field, "prescribed", tuple(condition))
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem of a pydantic error, as one line that says what to do."""
+    problem = error.errors()[0]
+    parents = [str(part) for part in problem["loc"] if part != "float"]
+    *table, key = [p for p in parents if not p.startswith(("literal[", "list["))]
+    where = f"[{'.'.join(table)}] " if table else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{where}unknown key '{key}'; {_allowed(table)}"
+    if problem["type"] == "missing":
+        return f"{where}the key '{key}' is missing."
+    if table[:1] == ["boundary"]:
+        return (
+            f"{where}{key} = {problem['input']!r}; expected 'free', 'held', 'prescribed' or "
+            "the value to hold, one number a component."
+        )
+    return f"{where}{key} = {problem['input']!r}: {problem['msg']}."
+
+
+def _allowed(table: list[str]) -> str:
+    sections: dict[str, type[Section]] = {
+        "": Case, "data": DataSettings, "task": TaskSettings, "training": TrainingSettings,
+        "task.targets": TargetSettings, "task.forcings": ForcingSettings,
+    }  # fmt: skip
+    fields = sections[".".join(table[:2])].model_fields
+    return "expected " + ", ".join(f.alias or name for name, f in fields.items()) + "."

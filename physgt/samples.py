@@ -1,0 +1,137 @@
+"""Trajectories as training samples: short windows of states on their graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from physgt.errors import PhysgtError
+from physgt.graph import Graph, batch_graphs, build_graph
+from physgt.task import Task, require_fields
+from physgt.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Window:
+    """Consecutive states of a batch of graphs, dt apart, in physical units.
+
+    states (unroll + 1, N, S), forcings (unroll, N, F)
+    """
+
+    graph: Graph
+    states: Tensor
+    forcings: Tensor
+
+    def to(self, device: torch.device) -> Window:
+        return Window(
+            self.graph.to(device), self.states.to(device), self.forcings.to(device)
+        )
+
+
+class Samples:
+    """The windows of several trajectories, read from disk when they are asked for.
+
+    A window may begin at any time of its trajectory, also between multiples of task.dt. Raises
+    PhysgtError, naming the trajectory, for a missing field, wrong components, times that don't
+    fit task.dt and trajectories shorter than a window.
+    """
+
+    def __init__(
+        self, trajectories: dict[str, Trajectory], task: Task, unroll: int = 1
+    ) -> None:
+        if not trajectories:
+            raise PhysgtError("no trajectories to learn from.")
+        self.task = task
+        self.unroll = unroll
+        self.names = list(trajectories)
+        self.trajectories = list(trajectories.values())
+        self.strides = []
+        self.graphs = []
+        for name, trajectory in trajectories.items():
+            _check(name, trajectory, task)
+            try:
+                self.strides.append(trajectory.stride(task.dt))
+                free = task.free_mask(trajectory.mesh)
+            except PhysgtError as error:
+                raise PhysgtError(f"{name}: {error}") from error
+            self.graphs.append(build_graph(trajectory.mesh, free))
+        starts = [
+            max(trajectory.num_times - stride * unroll, 0)
+            for trajectory, stride in zip(self.trajectories, self.strides, strict=True)
+        ]
+        for name, count in zip(self.names, starts, strict=True):
+            if count == 0:
+                raise PhysgtError(
+                    f"{name}: too short for a window of {unroll} steps of {task.dt:g} s; "
+                    "lower training.unroll or task.dt."
+                )
+        self._ends = np.cumsum(starts)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def draw(self, generator: np.random.Generator, batch_size: int) -> Window:
+        """A batch of windows drawn at random, end to end in one graph."""
+        return self.batch(generator.integers(len(self), size=batch_size).tolist())
+
+    def batch(self, numbers: Sequence[int]) -> Window:
+        """The windows with these numbers, end to end in one graph."""
+        windows = [self._window(number) for number in numbers]
+        return Window(
+            batch_graphs([window.graph for window in windows]),
+            torch.cat([window.states for window in windows], dim=1),
+            torch.cat([window.forcings for window in windows], dim=1),
+        )
+
+    def steps(self) -> Iterator[tuple[Graph, np.ndarray, np.ndarray, np.ndarray]]:
+        """(graph, state, next state, forcing) for every step of every trajectory, dt apart."""
+        for index, trajectory in enumerate(self.trajectories):
+            stride = self.strides[index]
+            for start in range(0, trajectory.num_times - stride, stride):
+                state, forcing = self._frame(index, start)
+                next_state, _ = self._frame(index, start + stride)
+                yield self.graphs[index], state, next_state, forcing
+
+    def _window(self, number: int) -> Window:
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        start = number - int(self._ends[index - 1] if index else 0)
+        times = [start + k * self.strides[index] for k in range(self.unroll + 1)]
+        frames = [self._frame(index, time) for time in times]
+        return Window(
+            self.graphs[index],
+            torch.as_tensor(np.stack([state for state, _ in frames]), dtype=torch.float32),
+            torch.as_tensor(np.stack([f for _, f in frames[:-1]]), dtype=torch.float32),
+        )
+
+    def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
+        trajectory = self.trajectories[index]
+        names = [field.name for field in (*self.task.targets, *self.task.forcings)]
+        frame = trajectory.frame(time, names)
+        state = self.task.pack_state(frame)
+        forcing = self.task.pack_forcing(frame, trajectory.mesh.num_points)
+        if not (np.isfinite(state).all() and np.isfinite(forcing).all()):
+            bad = [name for name in names if not np.isfinite(frame[name]).all()]
+            raise PhysgtError(
+                f"{self.names[index]}: field '{bad[0]}' is not finite at "
+                f"{trajectory.times[time]:g} s; leave the case out or repair it."
+            )
+        return state, forcing
+
+
+def _check(name: str, trajectory: Trajectory, task: Task) -> None:
+    declared = trajectory.declared()
+    require_fields(name, declared, task.targets, where="[task.targets]")
+    require_fields(name, declared, task.forcings, where="[task.forcings]")
+    for forcing in task.forcings:
+        variable = trajectory.fields[forcing.name]
+        if "time" in variable.dims and not forcing.over_time:
+            first, last = variable[0].values, variable[-1].values
+            if not np.array_equal(first, last):
+                raise PhysgtError(
+                    f"{name}: forcing '{forcing.name}' changes over time; set over_time = true "
+                    f"under [task.forcings.{forcing.name}]."
+                )

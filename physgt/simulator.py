@@ -1,0 +1,149 @@
+"""The learned time step in physical units, its inverse, and its file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from physgt.errors import PhysgtError
+from physgt.graph import Graph
+from physgt.models import MODELS
+from physgt.normalizer import Normalizer
+from physgt.task import Task
+
+FILE_VERSION = 1
+
+
+class Simulator(nn.Module):
+    """(graph, state, forcing) -> next state, in physical units.
+
+    The model inside sees numbers without units: normalised state and forcing, points in about
+    [0, 1], edges in typical edge lengths.
+    """
+
+    origin: Tensor
+    extent: Tensor
+    edge_length: Tensor
+
+    def __init__(
+        self,
+        task: Task,
+        space_dimension: int,
+        model: str,
+        model_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Raises PhysgtError for a model or an option of it that doesn't exist."""
+        super().__init__()
+        self.task = task
+        self.space_dimension = space_dimension
+        self.model_name = model
+        self.model_options = dict(model_options or {})
+        if model not in MODELS:
+            raise PhysgtError(f"no model '{model}'; the models are {sorted(MODELS)}.")
+        try:
+            self.model = MODELS[model](
+                task.state_size, task.forcing_size, space_dimension, **self.model_options
+            )
+        except (TypeError, ValueError) as error:
+            raise PhysgtError(f"[model] {model}: {error}") from error
+        self.state = Normalizer(task.state_size)
+        self.increment = Normalizer(task.state_size)
+        self.forcing = Normalizer(task.forcing_size)
+        self.register_buffer("origin", torch.zeros(space_dimension))
+        self.register_buffer("extent", torch.ones(()))
+        self.register_buffer("edge_length", torch.ones(()))
+
+    def step(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+        """The state (N, S) one dt later. What isn't free keeps its value."""
+        normalized = self.predict(graph, state, forcing)
+        return torch.where(graph.free, state + self.increment.denormalize(normalized), state)
+
+    def predict(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+        """The normalised increment (N, S) of one step: what training compares with `target`."""
+        scaled = graph.scaled(self.origin, self.extent, self.edge_length)
+        normalized: Tensor = self.model(
+            scaled, self.state.normalize(state), self.forcing.normalize(forcing)
+        )
+        return normalized
+
+    def target(self, graph: Graph, state: Tensor, next_state: Tensor) -> Tensor:
+        """The inverse of step: the normalised increment that leads from `state` to `next_state`.
+
+        0 where the model has no say, so that a loss may run over all nodes.
+        """
+        normalized = self.increment.normalize(next_state - state)
+        return torch.where(graph.free, normalized, torch.zeros_like(normalized))
+
+    @property
+    def device(self) -> torch.device:
+        return self.origin.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.origin.dtype
+
+    def save(self, path: Path | str) -> None:
+        """Write weights and description to one safetensors file: reading it never runs code."""
+        path = Path(path)
+        description = {
+            "version": FILE_VERSION,
+            "task": self.task.to_dict(),
+            "space_dimension": self.space_dimension,
+            "model": self.model_name,
+            "model_options": self.model_options,
+        }
+        weights = {name: w.detach().cpu().contiguous() for name, w in self.state_dict().items()}
+        temporary = path.with_name(f".{path.name}.partial")
+        save_file(weights, temporary, metadata={"physgt": json.dumps(description)})
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Simulator:
+        """The inverse of save. Raises PhysgtError where the file isn't a whole physgt model."""
+        path = Path(path)
+        description, weights = read_safetensors(path, "physgt")
+        if description.get("version") != FILE_VERSION:
+            raise PhysgtError(
+                f"{path}: file version {description.get('version')}, but this physgt reads "
+                f"{FILE_VERSION}; install the physgt that wrote it, or train again."
+            )
+        simulator = cls(
+            Task.from_dict(description["task"]),
+            description["space_dimension"],
+            description["model"],
+            description["model_options"],
+        )
+        try:
+            simulator.load_state_dict(weights)
+        except RuntimeError as error:
+            problem = " ".join(str(error).split())
+            raise PhysgtError(f"{path}: weights don't fit the model it names: {problem}") from error
+        return simulator.to(device).eval()
+
+
+def read_safetensors(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The JSON under `key` of a safetensors file's metadata, and its tensors."""
+    if not path.is_file():
+        raise PhysgtError(f"{path}: no such file; expected a file that physgt train wrote.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise PhysgtError(
+            f"{path}: not a whole safetensors file ({error}); copy it again, or train again."
+        ) from error
+    if key not in metadata:
+        raise PhysgtError(
+            f"{path}: no '{key}' description inside, so it is not what physgt train wrote; "
+            "expected best.physgt or last.physgt of a run."
+        )
+    return json.loads(metadata[key]), tensors

@@ -1,0 +1,314 @@
+"""Training: windows of trajectories in, a simulator out, validated by free rollout.
+
+Everything random in step k is drawn from a generator seeded by (seed, k), so a run that was
+stopped and resumed goes on exactly as if it had never been stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.tensorboard import SummaryWriter
+
+from physgt.case import Case, TrainingSettings
+from physgt.errors import PhysgtError
+from physgt.datasets import open_trajectory
+from physgt.normalizer import Moments
+from physgt.rollout import rollout, score
+from physgt.samples import Samples, Window
+from physgt.simulator import Simulator, read_safetensors
+from physgt.trajectory import Trajectory
+
+STATE_FILE = "training_state.safetensors"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training says after each step. `validation` is set after a validation."""
+
+    step: int
+    num_steps: int
+    loss: float
+    validation: float | None = None
+
+
+def train(
+    case: Case,
+    training: dict[str, Trajectory],
+    directory: Path,
+    *,
+    validation: dict[str, Trajectory] | None = None,
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    report: Callable[[Report], None] | None = None,
+) -> Simulator:
+    """Train the case's model and return the best simulator found.
+
+    `directory` gets best.physgt (lowest validation error, or the last where there is no
+    validation), last.physgt, training_state.safetensors to resume from, and TensorBoard events.
+
+    Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
+    and, with resume, where the run in `directory` is of another task or model.
+    """
+    settings = case.training
+    torch.manual_seed(settings.seed)
+    samples = Samples(training, case.task(), settings.unroll)
+    dimension = samples.trajectories[0].mesh.dimension
+    simulator = Simulator(case.task(), dimension, case.model_name, case.model_options)
+    run = Run(simulator.to(device), settings, directory)
+    if resume:
+        run.restore()
+    else:
+        fit_normalizers(simulator, samples)
+    directory.mkdir(parents=True, exist_ok=True)
+    with SummaryWriter(str(directory), purge_step=run.step) as events:
+        try:
+            while run.step < settings.steps:
+                result = _advance_and_validate(run, samples, validation or {})
+                _log(events, settings, result)
+                if report is not None:
+                    report(result)
+        except KeyboardInterrupt:
+            run.save()
+            raise
+    return Simulator.load(directory / "best.physgt", device)
+
+
+def open_trajectories(root: Path, pattern: str) -> dict[str, Trajectory]:
+    """The trajectories whose files match `pattern` below `root`, by path, in order of name."""
+    paths = sorted(root.glob(pattern))
+    if not paths:
+        raise PhysgtError(
+            f"{root / pattern}: no such files; make them with physgt generate or physgt convert, "
+            "or name the folder they are in with --data."
+        )
+    return {str(path): open_trajectory(path) for path in paths}
+
+
+def _advance_and_validate(
+    run: Run, samples: Samples, validation: dict[str, Trajectory]
+) -> Report:
+    loss = run.advance(samples)
+    error = None
+    if run.step % run.settings.validate_every == 0 or run.step == run.settings.steps:
+        error = run.validate(validation)
+        run.save_best(error)
+        run.save()
+    return Report(run.step, run.settings.steps, loss, error)
+
+
+def _log(events: SummaryWriter, settings: TrainingSettings, result: Report) -> None:
+    events.add_scalar("loss", result.loss, result.step)
+    events.add_scalar("learning_rate", learning_rate(settings, result.step - 1), result.step)
+    if result.validation is not None:
+        events.add_scalar("validation/relative_l2", result.validation, result.step)
+
+
+class Run:
+    """One training: the simulator, its averaged copy, the optimiser, and how far they are."""
+
+    def __init__(self, simulator: Simulator, settings: TrainingSettings, directory: Path) -> None:
+        self.simulator = simulator
+        self.settings = settings
+        self.directory = directory
+        self.averaged = AveragedModel(simulator, avg_fn=_moving_average(settings.ema_decay))
+        self.optimizer = torch.optim.AdamW(
+            simulator.parameters(),
+            lr=settings.learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=settings.weight_decay,
+        )
+        self.step = 0
+        self.best = math.inf
+
+    def advance(self, samples: Samples) -> float:
+        """One optimiser step; returns its loss."""
+        settings = self.settings
+        generator = np.random.default_rng([settings.seed, self.step])
+        window = samples.draw(generator, settings.batch_size).to(self.simulator.device)
+        noise = self._noise(window, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = unrolled_loss(self.simulator, window, noise)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise PhysgtError(
+                f"the loss is not finite at step {self.step + 1}; lower training.learning_rate. "
+                f"What was saved last in {self.directory} is whole."
+            )
+        self.optimizer.step()
+        self.averaged.update_parameters(self.simulator)
+        self.step += 1
+        return value
+
+    def _noise(self, window: Window, generator: np.random.Generator) -> Tensor:
+        """Noise for the first state of a window, in physical units, on free components only."""
+        unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
+        scale = self.settings.noise * self.simulator.state.std
+        noise = torch.as_tensor(unit, device=self.simulator.device) * scale
+        return torch.where(window.graph.free, noise, torch.zeros_like(noise))
+
+    def validate(self, trajectories: dict[str, Trajectory]) -> float | None:
+        """Mean relative L2 of free rollouts over fields, times and trajectories.
+
+        A trajectory serves as its own prescribed values: read are only those that the task
+        declares as prescribed or as forcings over time.
+        """
+        if not trajectories:
+            return None
+        simulator = self._averaged_simulator
+        errors = []
+        for trajectory in trajectories.values():
+            stride = trajectory.stride(simulator.task.dt)
+            possible = (trajectory.num_times - 1) // stride
+            steps = min(self.settings.validation_steps, possible)
+            try:
+                prediction = rollout(
+                    simulator, trajectory.initial(), steps, prescribed=trajectory
+                )
+            except PhysgtError:
+                # A rollout that diverges is the worst of models, not the end of the training.
+                return math.inf
+            targets = [target.name for target in simulator.task.targets]
+            scores = score(prediction, trajectory)["relative_l2"]
+            errors.append(float(scores.sel(forecast="prediction", field=targets).mean()))
+        return float(np.mean(errors))
+
+    @property
+    def _averaged_simulator(self) -> Simulator:
+        averaged: Simulator = self.averaged.module
+        return averaged
+
+    def save(self) -> None:
+        """Write last.physgt and what resuming needs."""
+        self._averaged_simulator.save(self.directory / "last.physgt")
+        tensors = {f"simulator.{k}": v for k, v in self.simulator.state_dict().items()}
+        tensors |= {f"averaged.{k}": v for k, v in self.averaged.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+        description = {"step": self.step, "best": self.best, **self._identity()}
+        path = self.directory / STATE_FILE
+        temporary = path.with_name(f".{path.name}.partial")
+        save_file(
+            {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()},
+            temporary,
+            {"training": json.dumps(description)},
+        )
+        os.replace(temporary, path)
+
+    def save_best(self, error: float | None) -> None:
+        """Write best.physgt where `error` is the lowest so far, or where nothing measures it."""
+        if error is None or error <= self.best:
+            self.best = math.inf if error is None else error
+            self._averaged_simulator.save(self.directory / "best.physgt")
+
+    def restore(self) -> None:
+        """The inverse of save."""
+        path = self.directory / STATE_FILE
+        description, tensors = read_safetensors(path, "training")
+        for key, ours in self._identity().items():
+            if description[key] != ours:
+                raise PhysgtError(
+                    f"{path}: was trained with {key} = {description[key]}, but the case says "
+                    f"{ours}; resume with the case it was started with, or train anew."
+                )
+        self.simulator.load_state_dict(_below("simulator.", tensors))
+        self.averaged.load_state_dict(_below("averaged.", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimizer.", tensors).items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step, self.best = description["step"], description["best"]
+
+    def _identity(self) -> dict[str, object]:
+        """What must be equal for a run to go on: compared as JSON holds it."""
+        identity = {
+            "task": self.simulator.task.to_dict(),
+            "model": {"name": self.simulator.model_name, **self.simulator.model_options},
+            "training": self.settings.model_dump(),
+        }
+        found: dict[str, object] = json.loads(json.dumps(identity))
+        return found
+
+
+def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
+    """Set every scale of `simulator` from the training trajectories, in one pass over them.
+
+    Increments are measured where the model has a say: on free components.
+    """
+    task = simulator.task
+    state, increment = Moments(task.state_size), Moments(task.state_size)
+    forcing = Moments(task.forcing_size)
+    for graph, before, after, given in samples.steps():
+        state.update(before)
+        increment.update(np.where(graph.free.numpy(), after - before, np.nan))
+        forcing.update(given)
+    simulator.state.set(state)
+    simulator.increment.set(increment)
+    simulator.forcing.set(forcing)
+    points = np.concatenate([t.mesh.points for t in samples.trajectories])
+    lengths = torch.cat([torch.linalg.vector_norm(g.edge_vectors, dim=1) for g in samples.graphs])
+    simulator.origin.copy_(torch.as_tensor(points.min(axis=0)))
+    simulator.extent.copy_(torch.as_tensor(np.ptp(points, axis=0).max()))
+    simulator.edge_length.copy_(lengths.mean())
+
+
+def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor:
+    """Mean squared error of normalised increments over free components and unrolled steps.
+
+    Each step starts from the prediction of the one before and is compared with the increment
+    that leads from there to the true next state, so the target corrects noise and drift alike.
+    """
+    state = window.states[0] + noise
+    total = torch.zeros((), device=state.device)
+    free = window.graph.free.sum()
+    for forcing, next_state in zip(window.forcings, window.states[1:], strict=True):
+        predicted = simulator.predict(window.graph, state, forcing)
+        target = simulator.target(window.graph, state, next_state)
+        error = torch.where(window.graph.free, predicted - target, torch.zeros_like(target))
+        total = total + error.square().sum() / free
+        # What isn't free is given at each time: on it goes with the boundary's true values.
+        advanced = state + simulator.increment.denormalize(predicted)
+        state = torch.where(window.graph.free, advanced, next_state)
+    return total / len(window.forcings)
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """Linear warm-up, then a cosine from the peak to its final share."""
+    warmup = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+    progress = step / max(settings.steps - 1, 1)
+    final = settings.final_learning_rate
+    cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+    return settings.learning_rate * warmup * cosine
+
+
+def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """An exponential moving average whose memory grows with the steps taken, up to `decay`.
+
+    With the full decay from the start, the average would long remember the random weights.
+    """
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        share = min(decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(current, averaged, share)
+
+    return average
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

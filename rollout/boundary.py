@@ -1,0 +1,103 @@
+"""What a rollout is told: the initial state, forcings and boundary values at each time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.task import Field, Task, require_fields
+from physgt.trajectory import Frame, Trajectory
+
+
+class BoundaryValues:
+    """The stated conditions of one rollout.
+
+    Reads the first time of `initial`, and of `prescribed` all times: it is what the user states
+    about the future. Fields of `initial` are float; values between two prescribed times are
+    interpolated linearly, and a time outside of them is an error.
+    """
+
+    def __init__(self, task: Task, initial: Trajectory, prescribed: Trajectory | None) -> None:
+        self.task = task
+        self.mesh = initial.mesh
+        self.prescribed = prescribed
+        needed: list[Field] = [*task.targets, *(f for f in task.forcings if not f.over_time)]
+        require_fields("the start", initial.declared(), needed, where="the model's task")
+        self._initial = initial.frame(0, [field.name for field in needed])
+        self._constants = task.constants(self.mesh)
+        self._prescribed_mask = task.prescribed_mask(self.mesh)
+        self._require_prescribed()
+
+    def initial_state(self) -> np.ndarray:
+        """(N, S) the targets at the start."""
+        state = self.task.pack_state(self._initial)
+        bad = np.argwhere(~np.isfinite(state))
+        if len(bad):
+            raise PhysgtError(
+                f"the start is not finite at node {bad[0][0]}; "
+                "look at it with physgt info and export it again."
+            )
+        return state
+
+    def enforce(self, state: np.ndarray, time: float) -> np.ndarray:
+        """`state` (N, S) with what the boundary states for `time`."""
+        state = np.where(np.isnan(self._constants), state, self._constants).astype(state.dtype)
+        if self._prescribed_mask.any():
+            values = self.task.pack_state(self._at(time, self._prescribed_targets()))
+            state = np.where(self._prescribed_mask, values, state).astype(state.dtype)
+        return state
+
+    def forcing(self, time: float) -> np.ndarray:
+        """(N, F) the forcings at `time`."""
+        changing = [forcing.name for forcing in self.task.forcings if forcing.over_time]
+        values = self._initial | (self._at(time, changing) if changing else {})
+        return self.task.pack_forcing(values, self.mesh.num_points)
+
+    def _prescribed_targets(self) -> list[str]:
+        columns = self._prescribed_mask.any(axis=0)
+        return [t.name for t in self.task.targets if columns[self.task.columns(t.name)].any()]
+
+    def _require_prescribed(self) -> None:
+        needed = self._prescribed_targets()
+        needed += [forcing.name for forcing in self.task.forcings if forcing.over_time]
+        if needed and self.prescribed is None:
+            raise PhysgtError(
+                f"the task prescribes {needed} over time, but no values were given; "
+                "state them with --prescribed FILE (prescribed= in Python)."
+            )
+        if self.prescribed is None:
+            return
+        fields = {field.name: field for field in (*self.task.targets, *self.task.forcings)}
+        require_fields(
+            "the prescribed values",
+            self.prescribed.declared(),
+            [fields[name] for name in needed],
+            where="the model's task",
+        )
+        if self.prescribed.mesh.num_points != self.mesh.num_points:
+            raise PhysgtError(
+                f"the prescribed values lie on {self.prescribed.mesh.num_points} nodes, "
+                f"but the start has {self.mesh.num_points}."
+            )
+
+    def _at(self, time: float, names: list[str]) -> Frame:
+        """Prescribed fields at `time`, linear between the two times around it."""
+        assert self.prescribed is not None, "checked when the rollout was set up"
+        times = self.prescribed.times
+        tolerance = 1e-6 * self.task.dt
+        if time < times[0] - tolerance or time > times[-1] + tolerance:
+            raise PhysgtError(
+                f"the prescribed values cover {times[0]:g} to {times[-1]:g} s, "
+                f"but the rollout needs {time:g} s."
+            )
+        after = int(np.searchsorted(times, time).clip(0, len(times) - 1))
+        before = max(after - 1, 0)
+        if after == before:
+            return self._complete(self.prescribed.frame(after, names))
+        share = np.clip((time - times[before]) / (times[after] - times[before]), 0.0, 1.0)
+        low, high = self.prescribed.frame(before, names), self.prescribed.frame(after, names)
+        return self._complete({n: (1 - share) * low[n] + share * high[n] for n in names})
+
+    def _complete(self, values: Frame) -> Frame:
+        """Targets that aren't prescribed stand in with their initial values."""
+        return {**self._initial, **values}

@@ -1,0 +1,150 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from heat_case import HEAT, SMALL_MODELS, heat_trajectory
+from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
+from physgt.graph import build_graph
+from physgt.rollout import rollout
+
+
+def test_rollout_equals_a_hand_written_loop(simulator, heat):
+    graph = build_graph(heat.mesh, HEAT.free_mask(heat.mesh))
+    state = torch.as_tensor(heat.frame(0)["temperature"])[:, None]
+    states = [state[:, 0].numpy()]
+    with torch.inference_mode():
+        for _ in range(7):
+            state = simulator.step(graph, state, torch.zeros(len(state), 0))
+            states.append(state[:, 0].numpy())
+    predicted = rollout(simulator, heat.initial(), 7).fields["temperature"].values
+    np.testing.assert_array_equal(predicted, np.array(states))
+
+
+def test_n_steps_give_n_plus_one_states_from_the_initial_one_on(simulator, heat):
+    late = heat.select(slice(4, 5))
+    prediction = rollout(simulator, late, 12)
+    np.testing.assert_allclose(prediction.times, 0.4 + 0.1 * np.arange(13), rtol=1e-12)
+    np.testing.assert_array_equal(
+        prediction.frame(0)["temperature"], heat.frame(4)["temperature"]
+    )
+    assert prediction.fields["temperature"].attrs["units"] == "degC"
+
+
+def test_a_rollout_never_sees_the_future(simulator, heat):
+    garbled = heat.fields.copy(deep=True)
+    garbled["temperature"][1:] = np.nan
+    blind = rollout(simulator, Trajectory(heat.mesh, garbled), 5)
+    sighted = rollout(simulator, heat, 5)
+    np.testing.assert_array_equal(
+        blind.fields["temperature"].values, sighted.fields["temperature"].values
+    )
+
+
+def test_what_is_written_step_by_step_is_what_is_held_in_memory(simulator, heat, tmp_path):
+    path = tmp_path / "prediction.vtkhdf"
+    seen = []
+    written = rollout(
+        simulator, heat.initial(), 5, output=path, progress=lambda *done: seen.append(done)
+    )
+    held = rollout(simulator, heat.initial(), 5)
+    np.testing.assert_array_equal(
+        written.fields["temperature"].values, held.fields["temperature"].values
+    )
+    assert seen == [(step, 5) for step in range(1, 6)]
+    assert [file.name for file in tmp_path.iterdir()] == ["prediction.vtkhdf"]
+
+
+def simulator_of(task: Task) -> Simulator:
+    torch.manual_seed(0)
+    return Simulator(task, 2, "physgto", SMALL_MODELS["physgto"]).eval()
+
+
+def with_boundary(condition: str, value: tuple[float, ...] | None = None) -> Task:
+    rule = BoundaryCondition("rim", "temperature", condition, value)
+    return dataclasses.replace(HEAT, boundary=(rule,))
+
+
+def test_a_constant_boundary_value_of_the_task_holds_at_every_time(heat):
+    prediction = rollout(simulator_of(with_boundary("prescribed", (25.0,))), heat.initial(), 3)
+    rim = prediction.fields["temperature"].values[:, heat.mesh.node_sets["rim"]]
+    assert (rim == 25.0).all()
+
+
+def ramp(heat: Trajectory) -> Trajectory:
+    """The boundary's temperature over time: 10 + 100 t, stated at 0, 0.25 and 1 s."""
+    times = np.array([0.0, 0.25, 1.0])
+    values = np.repeat((10 + 100 * times)[:, None], heat.mesh.num_points, axis=1)
+    return Trajectory.from_arrays(heat.mesh, times, {"temperature": values})
+
+
+def test_prescribed_values_are_interpolated_in_time_and_reach_the_named_nodes_only(heat):
+    prediction = rollout(
+        simulator_of(with_boundary("prescribed")), heat.initial(), 5, prescribed=ramp(heat)
+    )
+    values = prediction.fields["temperature"].values
+    rim = heat.mesh.node_sets["rim"]
+    expected = 10 + 100 * np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    np.testing.assert_allclose(values[:, rim], np.repeat(expected[:, None], len(rim), 1), rtol=1e-6)
+    inside = np.setdiff1d(np.arange(heat.mesh.num_points), rim)
+    np.testing.assert_array_equal(values[0, inside], heat.frame(0)["temperature"][inside])
+
+
+def test_prescribed_values_must_be_given_and_must_cover_the_rollout(heat):
+    simulator = simulator_of(with_boundary("prescribed"))
+    with pytest.raises(PhysgtError, match=r"\['temperature'\] over time.*--prescribed FILE"):
+        rollout(simulator, heat.initial(), 3)
+    with pytest.raises(PhysgtError, match=r"cover 0 to 1 s, but the rollout needs 1\.1 s"):
+        rollout(simulator, heat.initial(), 20, prescribed=ramp(heat))
+
+
+def test_a_forcing_over_time_changes_the_rollout_only_from_the_step_it_changes_in(heat):
+    task = dataclasses.replace(HEAT, forcings=(Forcing("power", over_time=True),))
+    simulator = simulator_of(task)
+    times = 0.1 * np.arange(6)
+
+    def run(power: list[float]) -> np.ndarray:
+        stated = Trajectory.from_arrays(heat.mesh, times, {"power": np.array(power)})
+        prediction = rollout(simulator, heat.initial(), 5, prescribed=stated)
+        return prediction.fields["temperature"].values
+
+    calm, pulse = run([1.0] * 6), run([1.0, 1.0, 3.0, 1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(calm[:3], pulse[:3])
+    assert not np.array_equal(calm[3], pulse[3])
+
+
+def test_a_start_without_a_field_of_the_task_is_refused_with_its_name(heat):
+    task = dataclasses.replace(HEAT, targets=(*HEAT.targets, Field("velocity", 2)))
+    with pytest.raises(PhysgtError, match=r"no field 'velocity'.*It has \['temperature'\]"):
+        rollout(simulator_of(task), heat.initial(), 3)
+    task = Task((Field("temperature", components=3),), dt=0.1)
+    with pytest.raises(PhysgtError, match="has 1 components, but the model's task declares 3"):
+        rollout(simulator_of(task), heat.initial(), 3)
+
+
+def test_a_boundary_on_a_set_that_the_mesh_lacks_names_the_sets_there_are(heat):
+    rule = BoundaryCondition("inlet", "temperature", "held")
+    simulator = simulator_of(dataclasses.replace(HEAT, boundary=(rule,)))
+    with pytest.raises(PhysgtError, match=r"no node set 'inlet'.*\['rim'\]"):
+        rollout(simulator, heat.initial(), 3)
+
+
+def test_a_start_that_is_not_finite_is_refused(heat):
+    fields = heat.fields.copy(deep=True)
+    fields["temperature"][0, 7] = np.nan
+    with pytest.raises(PhysgtError, match="not finite at node 7"):
+        rollout(simulator_of(HEAT), Trajectory(heat.mesh, fields), 3)
+
+
+def test_a_diverging_rollout_stops_with_step_and_field_named_and_keeps_what_it_had(heat, tmp_path):
+    simulator = simulator_of(HEAT)
+    simulator.increment.std.fill_(1e30)
+    with pytest.raises(PhysgtError, match=r"'temperature' is not finite at node \d+, step \d"):
+        rollout(simulator, heat.initial(), 20, output=tmp_path / "out.vtkhdf")
+    assert [file.name for file in tmp_path.iterdir()] == ["out.partial.vtkhdf"]
+
+
+def test_a_mesh_of_another_dimension_is_refused(heat):
+    simulator = Simulator(HEAT, 3, "physgto", SMALL_MODELS["physgto"])
+    with pytest.raises(PhysgtError, match="has 2 dimensions, but the model was trained in 3"):
+        rollout(simulator, heat_trajectory(1).initial(), 3)

@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from heat_case import HEAT, SMALL_MODELS, heat_trajectory
+from physgt import PhysgtError, Simulator
+from physgt.case import Case, read_case
+from physgt.rollout import rollout, score
+from physgt.samples import Samples
+from physgt.training import (
+    Report,
+    fit_normalizers,
+    learning_rate,
+    open_trajectories,
+    train,
+    unrolled_loss,
+)
+from safetensors.torch import load_file
+
+TRAIN = {f"case {seed}": heat_trajectory(seed) for seed in range(4)}
+UNSEEN = {"unseen": heat_trajectory(seed=9)}
+
+
+def heat_case(folder: Path, model: str = "physgto", **training: object) -> Case:
+    options = "".join(f"{key} = {value}\n" for key, value in SMALL_MODELS[model].items())
+    settings = {"steps": 12, "validate_every": 4, "warmup_steps": 4, "noise": 0.01} | training
+    lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    path = folder / "heat.toml"
+    path.write_text(
+        'name = "heat"\n[data]\ntrain = "*.vtkhdf"\n'
+        '[task]\ndt = 0.1\n[task.targets.temperature]\nunits = "degC"\n'
+        '[boundary.rim]\ntemperature = "held"\n'
+        f'[model]\nname = "{model}"\n{options}[training]\n{lines}'
+    )
+    return read_case(path)
+
+
+def weights(folder: Path, name: str = "last.physgt") -> dict[str, torch.Tensor]:
+    return load_file(folder / name)
+
+
+@pytest.mark.parametrize("model", SMALL_MODELS)
+def test_a_trained_model_beats_nothing_changes_on_an_unseen_mesh(model, tmp_path):
+    case = heat_case(tmp_path, model, steps=150, learning_rate=5e-3, validate_every=75)
+    simulator = train(case, TRAIN, tmp_path / "run", validation=UNSEEN)
+    reference = UNSEEN["unseen"]
+    errors = score(rollout(simulator, reference.initial(), 30), reference)["rmse"].mean("time")
+    prediction, persistence = errors.sel(forecast=["prediction", "persistence"]).values[:, 0]
+    assert prediction < persistence / 2
+
+
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
+    case = heat_case(tmp_path, unroll=2)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(case, TRAIN, whole, validation=UNSEEN)
+
+    class Stop(Exception): ...
+
+    def stop_after_step_seven(report: Report) -> None:
+        if report.step == 7:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(case, TRAIN, parts, validation=UNSEEN, report=stop_after_step_seven)
+    seen: list[Report] = []
+    train(case, TRAIN, parts, validation=UNSEEN, report=seen.append, resume=True)
+    assert [report.step for report in seen] == list(range(5, 13))
+    for name in ("last.physgt", "best.physgt", "training_state.safetensors"):
+        ours, theirs = weights(parts, name), weights(whole, name)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+
+
+def test_an_interrupted_training_resumes_at_the_step_it_was_interrupted_in(tmp_path):
+    case = heat_case(tmp_path)
+
+    def interrupt(report: Report) -> None:
+        if report.step == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(case, TRAIN, tmp_path / "run", report=interrupt)
+    seen: list[Report] = []
+    train(case, TRAIN, tmp_path / "run", report=seen.append, resume=True)
+    assert seen[0].step == 7
+
+
+def test_a_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(heat_case(tmp_path, steps=2, seed=seed), TRAIN, tmp_path / name)
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not all(torch.equal(a[key], c[key]) for key in a)
+
+
+def test_best_is_the_model_of_the_lowest_validation_error(tmp_path):
+    seen: list[Report] = []
+    case = heat_case(tmp_path, steps=40, learning_rate=1e-2, validation_steps=30)
+    simulator = train(case, TRAIN, tmp_path / "run", validation=UNSEEN, report=seen.append)
+    reference = UNSEEN["unseen"]
+    errors = score(rollout(simulator, reference.initial(), 30), reference)["relative_l2"]
+    found = float(errors.sel(forecast="prediction").mean())
+    assert found == pytest.approx(min(r.validation for r in seen if r.validation is not None))
+
+
+def test_resuming_with_another_case_names_what_differs(tmp_path):
+    train(heat_case(tmp_path), TRAIN, tmp_path / "run")
+    other = heat_case(tmp_path, "masked_transformer")
+    with pytest.raises(PhysgtError, match="was trained with model = .*physgto.*but the case says"):
+        train(other, TRAIN, tmp_path / "run", resume=True)
+    with pytest.raises(PhysgtError, match="no such file"):
+        train(other, TRAIN, tmp_path / "elsewhere", resume=True)
+
+
+def test_the_loss_of_one_step_is_the_mean_squared_error_of_normalised_increments(simulator):
+    samples = Samples(TRAIN, HEAT)
+    window = samples.batch([3])
+    noise = torch.zeros_like(window.states[0])
+    next_state = simulator.step(window.graph, window.states[0], window.forcings[0])
+    error = ((next_state - window.states[1]) / simulator.increment.std)[window.graph.free]
+    loss = unrolled_loss(simulator, window, noise)
+    assert loss.item() == pytest.approx(error.square().mean().item(), rel=1e-4)
+
+
+def test_noise_is_corrected_by_the_target(simulator):
+    """A model that undoes the noise exactly has no loss: the clean next state is the target."""
+    window = Samples(TRAIN, HEAT).batch([3])
+    noise = torch.where(window.graph.free, 2.0, 0.0)
+    exact = simulator.target(window.graph, window.states[0] + noise, window.states[1])
+    simulator.predict = lambda graph, state, forcing: exact
+    assert unrolled_loss(simulator, window, noise).item() == pytest.approx(0, abs=1e-10)
+    assert unrolled_loss(simulator, window, 0 * noise).item() > 0.1
+
+
+def test_an_unrolled_loss_sends_gradients_through_all_steps(simulator):
+    window = Samples(TRAIN, HEAT, unroll=3).batch([0])
+    start = torch.zeros_like(window.states[0]).requires_grad_()
+    unrolled_loss(simulator, window, start).backward()
+    assert start.grad is not None
+    assert start.grad.abs().max() > 0
+
+
+def test_scales_are_those_of_the_training_set(tmp_path):
+    simulator = Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"])
+    fit_normalizers(simulator, Samples(TRAIN, HEAT))
+    states = [t.fields["temperature"].values.astype(float) for t in TRAIN.values()]
+    free = [t.mesh.node_type == 0 for t in TRAIN.values()]
+    every = np.concatenate([s[:-1].ravel() for s in states])
+    steps = np.concatenate([np.diff(s, axis=0)[:, f].ravel() for s, f in zip(states, free)])
+    assert simulator.state.mean.item() == pytest.approx(every.mean(), rel=1e-6)
+    assert simulator.state.std.item() == pytest.approx(every.std(), rel=1e-6)
+    assert simulator.increment.std.item() == pytest.approx(steps.std(), rel=1e-4)
+    assert simulator.origin.tolist() == [0.0, 0.0]
+    assert simulator.extent.item() == pytest.approx(1.3)
+
+
+def test_the_learning_rate_warms_up_and_ends_at_its_final_share(tmp_path):
+    case = heat_case(tmp_path, steps=100, warmup_steps=10, learning_rate=2e-3)
+    rates = [learning_rate(case.training, step) for step in range(100)]
+    assert rates[0] == pytest.approx(2e-4)
+    assert max(rates) == pytest.approx(2e-3, rel=0.03)
+    assert rates[99] == pytest.approx(2e-6)
+
+
+def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(heat_case(tmp_path), TRAIN, tmp_path / "run", validation=UNSEEN)
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 13))
+    assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
+
+
+def test_a_pattern_without_files_says_where_it_looked(tmp_path):
+    with pytest.raises(PhysgtError, match=r"train/\*\.vtkhdf: no such files"):
+        open_trajectories(tmp_path, "train/*.vtkhdf")
