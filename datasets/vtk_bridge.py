@@ -44,7 +44,7 @@ def from_pyvista(
 
     A mesh without volume cells at one z becomes planar (D = 2) and loses that z. With
     `planar_vectors`, vectors on it whose third component is 0 everywhere lose it as well. Arrays
-    that hold no numbers are left out.
+    that hold no numbers are left out; truth values become uint8.
 
     Raises PhysgtError for what Mesh refuses, and for several blocks in one data set.
     """
@@ -52,6 +52,8 @@ def from_pyvista(
         raise PhysgtError(
             f"expected one grid, found a {type(grid).__name__}; combine its blocks first."
         )
+    if not grid.n_cells:
+        raise PhysgtError(f"the grid is empty: {grid.n_points} points, no cells.")
     cells = grid.cast_to_unstructured_grid()
     points = np.asarray(cells.points, dtype=np.float64)
     planar = is_planar(points, cells.celltypes)
@@ -83,6 +85,8 @@ def _numbers(data: pv.DataSetAttributes, flatten: bool) -> dict[str, np.ndarray]
         values = np.array(array)
         if values.dtype.kind not in "biuf":
             continue
+        if values.dtype == bool:
+            values = values.astype(np.uint8)
         if flatten and values.shape[1:] == (3,) and not values[:, 2].any():
             values = values[:, :2]
         found[name] = values

@@ -1,0 +1,278 @@
+"""VTKHDF, physgt's own storage: one HDF5 file a trajectory, which ParaView opens as it is.
+
+Reads what VTKHDFWriter and other programs write: an unstructured grid of one part, with or without
+times, still or moving. Each frame is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import h5py
+import numpy as np
+from xarray.backends import BackendArray, CachingFileManager
+from xarray.core import indexing
+
+from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh, is_planar
+from physgt.task import Field, Location
+from physgt.trajectory import Trajectory, field_dataset, field_variable
+
+__all__ = ["VTKHDFWriter", "read_vtkhdf", "write_vtkhdf"]
+
+
+def write_vtkhdf(trajectory: Trajectory, path: str | PathLike[str]) -> None:
+    """Write a whole trajectory; `path` holds what it held before until all of it is written."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    series = trajectory.declared(over_time=True)
+    static = {f: trajectory.fields[f.name].values for f in trajectory.declared(over_time=False)}
+    try:
+        with VTKHDFWriter(
+            partial, trajectory.mesh, series, static=static, attributes=trajectory.attributes
+        ) as writer:
+            for i, time in enumerate(trajectory.times):
+                writer.append(time, trajectory.frame(i, [field.name for field in series]))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:
+    """Open a file, also one that is still being written: its times are those complete by now.
+
+    Handles are kept open and shared by xarray's cache of files (xarray.set_options changes its
+    size, 128), so thousands of trajectories can be open at once; a trajectory can be pickled, and
+    opens its file again in another process.
+
+    Raises PhysgtError for a file that is not VTKHDF, is truncated, holds several parts or holds a
+    mesh that changes.
+    """
+    path = Path(path)
+    _check_file(path)
+    files = CachingFileManager(h5py.File, path, mode="r", kwargs={"locking": False})
+    try:
+        with files.acquire_context() as file:
+            return _trajectory(path, file, files)
+    except KeyError as error:
+        raise PhysgtError(f"{path}: incomplete VTKHDF file: {error.args[0]}.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A field and where it lies; the rows of time i begin at starts[i]."""
+
+    field: Field
+    location: str
+    starts: np.ndarray
+    over_time: bool
+
+
+class _Frames(BackendArray):
+    """xarray's view of a field in the file."""
+
+    def __init__(self, path: Path, files: CachingFileManager, stored: _Stored, mesh: Mesh) -> None:
+        frame_shape = stored.field.frame_shape(mesh)
+        self.path, self.files, self.stored = path, files, stored
+        self.rows = 1 if stored.field.location == "global" else frame_shape[0]
+        self.frame_shape = frame_shape
+        self.shape = (len(stored.starts), *frame_shape)
+        self.dtype = np.dtype(stored.field.dtype)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        times, rest = key[0], key[1:]
+        try:
+            with self.files.acquire_context() as file:
+                dataset = file[self.stored.location]
+                if isinstance(times, slice):
+                    starts = self.stored.starts[times]
+                    frames = [self._frame(dataset, start)[rest] for start in starts]
+                    return np.stack(frames) if frames else np.empty(self.shape)[times, *rest]
+                return self._frame(dataset, self.stored.starts[times])[rest]
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def _frame(self, dataset: h5py.Dataset, start: int) -> np.ndarray:
+        rows = dataset[start : start + self.rows]
+        # Planar vectors have a third component on disk.
+        kept = rows[:, : self.stored.field.components] if rows.ndim == 2 else rows
+        return kept.reshape(self.frame_shape)
+
+
+def _trajectory(path: Path, file: h5py.File, files: CachingFileManager) -> Trajectory:
+    root, own = _root(path, file), file.get("physgt")
+    times = np.zeros(1)
+    if "Steps" in root:
+        times = root["Steps/Values"][: root["Steps"].attrs["NSteps"]]
+    if not len(times):
+        raise PhysgtError(f"{path}: no time is complete; the program that wrote it stopped before.")
+    _check_one_part(path, root, len(times))
+    mesh = _read_mesh(root, own, len(times))
+    variables = {}
+    for stored in _stored_fields(path, root, mesh, len(times)):
+        frames = _Frames(path, files, stored, mesh)
+        values = indexing.LazilyIndexedArray(frames) if stored.over_time else frames._read((0,))
+        variables[stored.field.name] = field_variable(
+            stored.field, values, over_time=stored.over_time
+        )
+    attributes = {} if own is None else json.loads(own["attributes"].asstr()[()])
+    return Trajectory(mesh, field_dataset(variables, times), attributes)
+
+
+def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh:
+    starts = _table(root, "PointOffsets", num_times)
+    num_points = root["NumberOfPoints"][0]
+    connectivity, offsets, cell_types = _read_cells(root, *_cell_starts(root, num_times)[0])
+    points = root["Points"][starts[0] : starts[0] + num_points]
+    node_type = np.zeros(num_points)
+    if "PointData/node_type" in root:
+        node_type = root["PointData/node_type"][:num_points]
+    if own is None:
+        last = root["Points"][starts[-1] : starts[-1] + num_points]
+        dimension = 2 if is_planar(points, cell_types) and is_planar(last, cell_types) else 3
+        return Mesh(points[:, :dimension], connectivity, offsets, cell_types, node_type)
+    if "reference_points" in own:
+        points = own["reference_points"][:]
+    return Mesh(
+        points[:, : own.attrs["dimension"]], connectivity, offsets, cell_types, node_type,
+        *({d.attrs["name"]: d[:] for d in own.get(kind, {}).values()}
+          for kind in ("node_sets", "cell_sets")),
+    )  # fmt: skip
+
+
+def _stored_fields(path: Path, root: h5py.Group, mesh: Mesh, num_times: int) -> Iterator[_Stored]:
+    """All fields of numbers, the points of a moving mesh among them."""
+    names = {"node_type"}
+    points = root["Points"]
+    starts = _table(root, "PointOffsets", num_times)
+    if points.attrs.get("over_time", np.ptp(starts) > 0):
+        components = points.attrs.get("components", mesh.dimension)
+        names.add("points")
+        yield _Stored(_field("points", points, "node", components), points.name, starts, True)
+    for location, group in GROUPS.items():
+        for name, dataset in root.get(group, {}).items():
+            if (location, name) == ("node", "node_type") or not _holds_numbers(dataset):
+                continue
+            if location == "global" and not _one_value_a_time(root, name, num_times):
+                continue
+            starts = _table(root, f"{group}Offsets/{name}", num_times)
+            varies = np.ptp(starts) > 0 or (num_times == 1 and location != "global")
+            components = dataset.shape[1] if dataset.ndim == 2 else 1
+            field = _field(
+                # Other programs may give point and cell data the same name.
+                name if name not in names else f"{name}_{location}",
+                dataset, location, dataset.attrs.get("components", components),
+            )  # fmt: skip
+            names.add(field.name)
+            rows = 1 if location == "global" else field.frame_shape(mesh)[0]
+            if len(dataset) < starts.max() + rows:
+                raise PhysgtError(
+                    f"{path}: field '{name}' has {len(dataset)} rows, "
+                    f"but its {num_times} times and the mesh need {starts.max() + rows}."
+                )
+            yield _Stored(field, dataset.name, starts, dataset.attrs.get("over_time", varies))
+
+
+def _field(name: str, dataset: h5py.Dataset, location: Location, components: int) -> Field:
+    units = dataset.attrs.get("units", "")
+    return Field(name, int(components), units, location, dtype=dataset.dtype.name)
+
+
+def _holds_numbers(dataset: h5py.Dataset) -> bool:
+    return dataset.dtype.name in NUMBERS and dataset.ndim in (1, 2)
+
+
+def _one_value_a_time(root: h5py.Group, name: str, num_times: int) -> bool:
+    """Whether an array of /FieldData holds one tuple a time; others are notes of their program."""
+    if f"Steps/FieldDataSizes/{name}" in root:
+        return bool((root[f"Steps/FieldDataSizes/{name}"][:num_times, 1] == 1).all())
+    return len(root[f"FieldData/{name}"]) == 1
+
+
+def _table(root: h5py.Group, name: str, num_times: int) -> np.ndarray:
+    """The row at which each time begins: (T,) int64, 0 where the file has no such table."""
+    if f"Steps/{name}" not in root:
+        return np.zeros(num_times, dtype=np.int64)
+    return root[f"Steps/{name}"][:num_times].reshape(num_times).astype(np.int64)
+
+
+def _cell_starts(root: h5py.Group, num_times: int) -> np.ndarray:
+    """(T, 3): the part, the first cell and the first connectivity entry of each time."""
+    names = ("PartOffsets", "CellOffsets", "ConnectivityIdOffsets")
+    return np.stack([_table(root, name, num_times) for name in names], axis=1)
+
+
+def _read_cells(
+    root: h5py.Group, part: int, cell: int, entry: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(connectivity, offsets, VTK cell types) of one part."""
+    num_cells = root["NumberOfCells"][part]
+    num_entries = root["NumberOfConnectivityIds"][part]
+    return (
+        root["Connectivity"][entry : entry + num_entries],
+        # Each part before has one offset more than it has cells.
+        root["Offsets"][cell + part : cell + part + num_cells + 1],
+        root["Types"][cell : cell + num_cells],
+    )
+
+
+def _check_one_part(path: Path, root: h5py.Group, num_times: int) -> None:
+    """Other programs write several parts at one time, or a new mesh at each."""
+    if "Steps/NumberOfParts" in root:
+        parts = int(root["Steps/NumberOfParts"][:num_times].max())
+    else:
+        parts = len(root["NumberOfPoints"])
+    if parts > 1:
+        raise PhysgtError(
+            f"{path}: the grid is stored in {parts} parts; merge them into one, for example with "
+            "ParaView's filters 'Merge Blocks' and 'Clean to Grid', and save it again."
+        )
+    distinct, first_times = np.unique(_cell_starts(root, num_times), axis=0, return_index=True)
+    first = _read_cells(root, *_cell_starts(root, num_times)[0])
+    for starts, time in zip(distinct, first_times, strict=True):
+        same_points = root["NumberOfPoints"][starts[0]] == root["NumberOfPoints"][0]
+        cells = _read_cells(root, *starts)
+        if not same_points or not all(map(np.array_equal, cells, first)):
+            raise PhysgtError(
+                f"{path}: the mesh at time number {time} is not that of the first time; "
+                "physgt needs one mesh for all times. Interpolate the results onto one mesh."
+            )
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise PhysgtError(f"{path}: there is no such file.")
+    if not h5py.is_hdf5(path):
+        raise PhysgtError(f"{path}: not an HDF5 file, so it can't be VTKHDF.")
+
+
+def _root(path: Path, file: h5py.File) -> h5py.Group:
+    if "VTKHDF" not in file:
+        raise PhysgtError(
+            f"{path}: an HDF5 file without the group /VTKHDF; it holds {sorted(file) or 'nothing'}."
+        )
+    root = file["VTKHDF"]
+    kind = root.attrs.get("Type", b"none")
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if kind != "UnstructuredGrid":
+        raise PhysgtError(
+            f"{path}: VTKHDF of type {kind}, expected UnstructuredGrid; convert the data set to "
+            "an unstructured grid, for example with ParaView's filter 'Append Datasets'."
+        )
+    return root
+
+
+def _unreadable(path: Path, error: OSError) -> PhysgtError:
+    return PhysgtError(f"{path}: truncated or damaged HDF5 file ({error}); copy or write it again.")

@@ -1,0 +1,261 @@
+"""Writing VTKHDF time by time, so that a killed run leaves a readable file.
+
+Source: Kitware, "VTKHDF File Format", version 2.0, temporal UnstructuredGrid. The grid has one part
+and its cells never change; the rows of a time are found through tables of row numbers in
+/VTKHDF/Steps. Units, numbers of components and the like are attributes of the data sets; sets,
+attributes and the reference configuration of a moving mesh lie in the group /physgt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.task import Field, Location
+
+FORMAT_VERSION = (2, 0)
+GROUPS: dict[Location, str] = {"node": "PointData", "cell": "CellData", "global": "FieldData"}
+NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)))
+COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+ROWS_AHEAD = 1024
+"""Times for which the tables of row numbers are written in advance."""
+
+
+class VTKHDFWriter:
+    """Adds one time after the other to a new file; killed at any moment, it keeps all whole times.
+
+    fields: what `append` gets at each time; a field named `points` makes the mesh move.
+    static: what stays, each of the shape its Field says.
+    attributes: anything that JSON can hold.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        mesh: Mesh,
+        fields: Sequence[Field],
+        *,
+        static: Mapping[Field, np.ndarray] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.mesh = mesh
+        self.fields = tuple(fields)
+        self.num_times = 0
+        self._last_time = -np.inf
+        static = dict(static or {})
+        _check_fields(self.path, [*self.fields, *static])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever still reads an older file of this name keeps it.
+        self.path.unlink(missing_ok=True)
+        self._file = h5py.File(self.path, "w", locking=False)
+        try:
+            self._root = self._file.create_group("VTKHDF")
+            self._write_head(attributes or {})
+            self._tables = self._create_tables()
+            self._write_static(Field("node_type", dtype="int32"), mesh.node_type)
+            for declared, values in static.items():
+                self._write_static(declared, values)
+            self._series = {field.name: self._create_series(field) for field in self.fields}
+            self._file.flush()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, time: float, values: Mapping[str, np.ndarray]) -> None:
+        """Add a time in seconds with every declared field by name: (N[, C]), (M[, C]) or ()."""
+        if not self._last_time < time < np.inf:
+            raise PhysgtError(
+                f"{self.path}: time {time:g} s can't follow {self._last_time:g} s; "
+                "times must be finite and increase."
+            )
+        for field in self.fields:
+            _write_rows(self._series[field.name], self.num_times, self._rows(field, values))
+        _write_rows(self._root["Steps/Values"], self.num_times, np.array([time]))
+        if self.num_times % ROWS_AHEAD == 0:
+            for table in self._tables.values():
+                table.extend(self.num_times + ROWS_AHEAD)
+        # Readers look at NSteps alone, so all that it promises must be in the file before it is.
+        self._file.flush()
+        self.num_times += 1
+        self._last_time = time
+        self._root["Steps"].attrs.modify("NSteps", self.num_times)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> VTKHDFWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _moving(self) -> bool:
+        return any(field.name == "points" for field in self.fields)
+
+    def _write_head(self, attributes: Mapping[str, Any]) -> None:
+        mesh, root = self.mesh, self._root
+        root.attrs["Version"] = np.array(FORMAT_VERSION)
+        root.attrs["Type"] = np.bytes_("UnstructuredGrid")
+        root["NumberOfPoints"] = [mesh.num_points]
+        root["NumberOfCells"] = [mesh.num_cells]
+        root["NumberOfConnectivityIds"] = [len(mesh.connectivity)]
+        root.create_dataset("Connectivity", data=mesh.connectivity, **COMPRESSION)
+        root.create_dataset("Offsets", data=mesh.offsets, **COMPRESSION)
+        root.create_dataset("Types", data=mesh.cell_types, **COMPRESSION)
+        own = self._file.create_group("physgt")
+        own.attrs["dimension"] = mesh.dimension
+        own["attributes"] = json.dumps(dict(attributes), default=_plain)
+        if self._moving:
+            own.create_dataset("reference_points", data=mesh.points, **COMPRESSION)
+        else:
+            points = _with_three_components(mesh.points)
+            root.create_dataset("Points", data=points, **COMPRESSION)
+        for kind, sets in (("node_sets", mesh.node_sets), ("cell_sets", mesh.cell_sets)):
+            for number, (name, ids) in enumerate(sets.items()):
+                # A set may be called "walls/upper", which HDF5 would take for a group and a member.
+                own.create_dataset(f"{kind}/{number}", data=ids).attrs["name"] = name
+
+    def _create_tables(self) -> dict[str, _RowTable]:
+        """The row numbers of each time: of what stays, and of what has some rows a time."""
+        steps = self._root.create_group("Steps")
+        steps.attrs["NSteps"] = 0
+        steps.create_dataset("Values", (0,), "float64", maxshape=(None,), chunks=(ROWS_AHEAD,))
+        for group in GROUPS.values():
+            self._root.create_group(group)
+            steps.create_group(f"{group}Offsets")
+        steps.create_group("FieldDataSizes")
+        tables = {
+            "static": _RowTable(steps, "PartOffsets", first=0, rows=0),
+            "parts": _RowTable(steps, "NumberOfParts", first=1, rows=0),
+            "node": _RowTable(steps, "NodeRows", first=0, rows=self.mesh.num_points),
+            "cell": _RowTable(steps, "CellRows", first=0, rows=self.mesh.num_cells),
+            "global": _RowTable(steps, "GlobalRows", first=0, rows=1),
+        }
+        # Hard links: a table that several fields share is written once.
+        steps["CellOffsets"] = steps["ConnectivityIdOffsets"] = tables["static"].dataset
+        steps["PointOffsets"] = tables["node" if self._moving else "static"].dataset
+        return tables
+
+    def _write_static(self, field: Field, values: np.ndarray) -> None:
+        rows = self._rows(field, {field.name: values})
+        dataset = self._root[GROUPS[field.location]].create_dataset(field.name, data=rows)
+        self._describe(dataset, field, table="static")
+
+    def _create_series(self, field: Field) -> h5py.Dataset:
+        row = self._rows(field, {field.name: np.zeros(field.frame_shape(self.mesh), field.dtype)})
+        parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
+        dataset = parent.create_dataset(
+            "Points" if field.name == "points" else field.name,
+            shape=(0, *row.shape[1:]),
+            maxshape=(None, *row.shape[1:]),
+            chunks=(ROWS_AHEAD if field.location == "global" else len(row), *row.shape[1:]),
+            dtype=row.dtype,
+            **COMPRESSION,
+        )
+        self._describe(dataset, field, table=field.location)
+        return dataset
+
+    def _describe(self, dataset: h5py.Dataset, field: Field, table: str) -> None:
+        dataset.attrs["units"] = field.units
+        dataset.attrs["components"] = field.components
+        dataset.attrs["over_time"] = table != "static"
+        if field.name == "points":
+            return
+        steps = self._root["Steps"]
+        steps[f"{GROUPS[field.location]}Offsets"][field.name] = self._tables[table].dataset
+        if field.location == "global":
+            size = _RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
+            self._tables[f"size of {field.name}"] = size
+
+    def _rows(self, field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The rows of a field at one time as they lie on disk."""
+        if field.name not in values:
+            raise PhysgtError(
+                f"{self.path}: no field '{field.name}' in {sorted(values)}, but it was declared."
+            )
+        frame = np.asarray(values[field.name])
+        expected = field.frame_shape(self.mesh)
+        castable = np.can_cast(frame.dtype, field.dtype, "same_kind")
+        if frame.shape != expected or not castable:
+            raise PhysgtError(
+                f"{self.path}: field '{field.name}' was declared as {field.dtype} of shape "
+                f"{expected}, found {frame.dtype} of shape {frame.shape}."
+            )
+        frame = frame.astype(np.dtype(field.dtype).newbyteorder("="), copy=False)
+        if field.location == "global":
+            return frame[None]
+        if field.name == "points" or field.components == 2:
+            return _with_three_components(frame.reshape(len(frame), -1))
+        return frame
+
+
+class _RowTable:
+    """A data set whose line i says where time i begins: first + i * rows."""
+
+    def __init__(
+        self, parent: h5py.Group, name: str, first: int | tuple[int, ...], rows: int
+    ) -> None:
+        self.first, self.rows = np.array(first), rows
+        tail = self.first.shape
+        self.dataset = parent.create_dataset(
+            name, (0, *tail), "int64", maxshape=(None, *tail), chunks=(ROWS_AHEAD, *tail)
+        )
+
+    def extend(self, num_times: int) -> None:
+        start = len(self.dataset)
+        lines = np.arange(start, num_times).reshape(-1, *[1] * self.first.ndim)
+        self.dataset.resize(num_times, axis=0)
+        self.dataset[start:] = self.first + self.rows * lines
+
+
+def _write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:
+    dataset.resize((index + 1) * len(rows), axis=0)
+    dataset[index * len(rows) :] = rows
+
+
+def _with_three_components(vectors: np.ndarray) -> np.ndarray:
+    """(N, D) with zeros up to (N, 3): VTK's points are 3-D, and only triples are vectors to it."""
+    return np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
+
+
+def _check_fields(path: Path, fields: Sequence[Field]) -> None:
+    names = [field.name for field in fields]
+    for field in fields:
+        if field.name in ("time", "node_type") or names.count(field.name) > 1:
+            raise PhysgtError(
+                f"{path}: field '{field.name}' is declared twice or has a name that the file "
+                "needs for itself; rename it."
+            )
+        if "/" in field.name or field.name in ("", "."):
+            raise PhysgtError(
+                f"{path}: a field can't be called '{field.name}' in an HDF5 file; rename it."
+            )
+        if np.dtype(field.dtype).name not in NUMBERS:
+            raise PhysgtError(
+                f"{path}: field '{field.name}' is {field.dtype}, which VTK can't read; "
+                f"convert it to one of {', '.join(NUMBERS)}."
+            )
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers and arrays, and paths, as JSON can hold them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
