@@ -147,8 +147,11 @@ def _condition(nodes: str, field: str, condition: Condition) -> BoundaryConditio
 
 
 def _explain(error: ValidationError) -> str:
-    """The first problem of a pydantic error, as one line that says what to do."""
-    problem = error.errors()[0]
+    """The first problem of a pydantic error, as one line that says what to do.
+
+    An unknown key comes first: where a key is missing too, it is likely that one, misspelt.
+    """
+    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     parents = [str(part) for part in problem["loc"] if part != "float"]
     *table, key = [p for p in parents if not p.startswith(("literal[", "list["))]
     where = f"[{'.'.join(table)}] " if table else ""
