@@ -12,7 +12,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
-INSTALL := $(RUN) pip install --constraint constraints.txt
+# Python compiles what is imported, when it is: compiling all at once takes longer than the download.
+INSTALL := $(RUN) pip install --no-compile --constraint constraints.txt
 
 # Tests run in parallel processes: one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest

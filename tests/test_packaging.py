@@ -1,0 +1,120 @@
+"""What is installed is `physgt` alone, whole, and it hides no other library."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import pytest
+
+import physgt
+
+ROOT = Path(__file__).resolve().parents[1]
+MAPPED_FOLDERS = ("datasets", "rollout", "viz")
+DATA_FILES = ("datasets/cases/*.toml", "viz/templates/*")
+
+
+def run_in(folder: Path, *command: object) -> str:
+    """The standard output of a command, which must succeed."""
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def files_that_belong_in_a_wheel() -> set[str]:
+    """Every source and data file of the checkout under its installed name."""
+    mapped = {ROOT / "physgt" / folder for folder in MAPPED_FOLDERS}
+    own = {path for path in (ROOT / "physgt").rglob("*.py") if not mapped & set(path.parents)}
+    files = {path.relative_to(ROOT).as_posix() for path in own} | {"physgt/py.typed"}
+    for folder in MAPPED_FOLDERS:
+        files |= {f"physgt/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*.py")}
+    for pattern in DATA_FILES:
+        files |= {f"physgt/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)}
+    return files
+
+
+@pytest.fixture(scope="module")
+def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The files in a wheel that is built from the source distribution of this checkout."""
+    checkout = tmp_path_factory.mktemp("build") / "physgt"
+    not_sources = (".*", "demo", "build", "dist", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*not_sources))
+    # Without isolation the build downloads nothing.
+    run_in(checkout, sys.executable, "-m", "build", "--no-isolation")
+    [wheel] = (checkout / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_a_wheel_contains_physgt_alone_at_the_top(wheel_files: set[str]) -> None:
+    version = installed_version("physgt")
+    assert {name.split("/")[0] for name in wheel_files} == {
+        "physgt",
+        f"physgt-{version}.dist-info",
+    }
+
+
+def test_a_wheel_built_from_the_source_distribution_has_every_module_and_data_file(
+    wheel_files: set[str],
+) -> None:
+    packaged = {name for name in wheel_files if name.startswith("physgt/")}
+    assert packaged == files_that_belong_in_a_wheel()
+
+
+def test_a_wheel_carries_the_licence_and_the_command_line(wheel_files: set[str]) -> None:
+    metadata = f"physgt-{installed_version('physgt')}.dist-info"
+    assert f"{metadata}/licenses/LICENSE" in wheel_files
+    assert f"{metadata}/entry_points.txt" in wheel_files
+
+
+@pytest.mark.parametrize("folder", MAPPED_FOLDERS)
+def test_the_folders_at_the_top_are_imported_below_physgt(folder: str, tmp_path: Path) -> None:
+    file = run_in(tmp_path, sys.executable, "-c", f"import physgt.{folder} as m; print(m.__file__)")
+    assert Path(file).resolve() == ROOT / folder / "__init__.py"
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert physgt.__version__ == installed_version("physgt")
+
+
+def test_torch_scatter_is_never_required() -> None:
+    required = distribution("physgt").requires or []
+    assert [line for line in required if line.startswith("torch-scatter")] == [
+        'torch-scatter==2.1.2; extra == "scatter"'
+    ]
+
+
+USES_BOTH_LIBRARIES = """
+import datasets, datasets.features
+import physgt.datasets
+table = datasets.Dataset.from_dict({"pressure": [1.0, 2.0, 4.0]})
+assert table.map(lambda row: {"double": 2 * row["pressure"]})["double"] == [2.0, 4.0, 8.0]
+assert datasets.features.Value is datasets.Value
+assert physgt.datasets.open_trajectory
+assert not hasattr(datasets, "open_trajectory")
+"""
+
+
+def test_hugging_faces_datasets_stays_whole_in_the_root_of_a_checkout() -> None:
+    run_in(ROOT, sys.executable, "-c", USES_BOTH_LIBRARIES)
+
+
+def test_hugging_faces_datasets_stays_whole_under_pytest_in_the_root(tmp_path: Path) -> None:
+    test_file = tmp_path / "test_both.py"
+    body = USES_BOTH_LIBRARIES.strip().replace("\n", "\n    ")
+    test_file.write_text(f"def test_both():\n    {body}\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    summary = run_in(ROOT, sys.executable, "-m", "pytest", "-q", test_file)
+    assert "1 passed" in summary
+
+
+def test_without_hugging_faces_library_its_name_is_not_found_in_the_root() -> None:
+    """Other libraries ask whether `datasets` is there by importing it."""
+    program = "try:\n    import datasets\nexcept ModuleNotFoundError as e:\n    print(e.name)"
+    # -S leaves out the site-packages, and with them every installed library.
+    assert run_in(ROOT, sys.executable, "-S", "-c", program) == "datasets"
