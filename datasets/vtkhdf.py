@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -55,10 +56,10 @@ def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:
     """
     path = Path(path)
     _check_file(path)
-    files = CachingFileManager(h5py.File, path, mode="r", kwargs={"locking": False})
+    files = CachingFileManager(_OpenFile, path)
     try:
-        with files.acquire_context() as file:
-            return _trajectory(path, file, files)
+        with files.acquire_context() as opened:
+            return _trajectory(path, opened.file, files)
     except KeyError as error:
         raise PhysgtError(f"{path}: incomplete VTKHDF file: {error.args[0]}.") from error
     except OSError as error:
@@ -73,6 +74,22 @@ class _Stored:
     location: str
     starts: np.ndarray
     over_time: bool
+
+
+class _OpenFile:
+    """An open HDF5 file that opens each of its data sets once: looking one up costs a read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.file = h5py.File(path)
+        except OSError:
+            # Someone writes to it at this moment and holds a lock.
+            self.file = h5py.File(path, locking=False)
+        self.dataset = cache(self.file.__getitem__)
+
+    def close(self) -> None:
+        self.dataset.cache_clear()
+        self.file.close()
 
 
 class _Frames(BackendArray):
@@ -94,8 +111,8 @@ class _Frames(BackendArray):
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         times, rest = key[0], key[1:]
         try:
-            with self.files.acquire_context() as file:
-                dataset = file[self.stored.location]
+            with self.files.acquire_context() as opened:
+                dataset = opened.dataset(self.stored.location)
                 if isinstance(times, slice):
                     starts = self.stored.starts[times]
                     frames = [self._frame(dataset, start)[rest] for start in starts]
@@ -142,14 +159,24 @@ def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh
     if own is None:
         last = root["Points"][starts[-1] : starts[-1] + num_points]
         dimension = 2 if is_planar(points, cell_types) and is_planar(last, cell_types) else 3
-        return Mesh(points[:, :dimension], connectivity, offsets, cell_types, node_type)
-    if "reference_points" in own:
-        points = own["reference_points"][:]
+    else:
+        dimension = own.attrs["dimension"]
+        points = own["reference_points"][:] if "reference_points" in own else points
     return Mesh(
-        points[:, : own.attrs["dimension"]], connectivity, offsets, cell_types, node_type,
-        *({d.attrs["name"]: d[:] for d in own.get(kind, {}).values()}
-          for kind in ("node_sets", "cell_sets")),
-    )  # fmt: skip
+        points=points[:, :dimension],
+        connectivity=connectivity,
+        offsets=offsets,
+        cell_types=cell_types,
+        node_type=node_type,
+        node_sets=_read_sets(own, "node_sets"),
+        cell_sets=_read_sets(own, "cell_sets"),
+    )
+
+
+def _read_sets(own: h5py.Group | None, kind: str) -> dict[str, np.ndarray]:
+    if own is None or kind not in own:
+        return {}
+    return {dataset.attrs["name"]: dataset[:] for dataset in own[kind].values()}
 
 
 def _stored_fields(path: Path, root: h5py.Group, mesh: Mesh, num_times: int) -> Iterator[_Stored]:
@@ -239,12 +266,11 @@ def _check_one_part(path: Path, root: h5py.Group, num_times: int) -> None:
             f"{path}: the grid is stored in {parts} parts; merge them into one, for example with "
             "ParaView's filters 'Merge Blocks' and 'Clean to Grid', and save it again."
         )
-    distinct, first_times = np.unique(_cell_starts(root, num_times), axis=0, return_index=True)
-    first = _read_cells(root, *_cell_starts(root, num_times)[0])
-    for starts, time in zip(distinct, first_times, strict=True):
-        same_points = root["NumberOfPoints"][starts[0]] == root["NumberOfPoints"][0]
-        cells = _read_cells(root, *starts)
-        if not same_points or not all(map(np.array_equal, cells, first)):
+    starts = _cell_starts(root, num_times)
+    for time in np.flatnonzero((starts != starts[0]).any(axis=1)):
+        same_points = root["NumberOfPoints"][starts[time, 0]] == root["NumberOfPoints"][0]
+        first, later = _read_cells(root, *starts[0]), _read_cells(root, *starts[time])
+        if not same_points or not all(map(np.array_equal, first, later)):
             raise PhysgtError(
                 f"{path}: the mesh at time number {time} is not that of the first time; "
                 "physgt needs one mesh for all times. Interpolate the results onto one mesh."

@@ -129,7 +129,8 @@ class Trajectory:
         names = [str(name) for name in self.fields.data_vars] if names is None else names
         found = {}
         for name in names:
-            variable = self.fields[name]
+            # Variables rather than DataArrays, whose coordinates take longer than reading a frame.
+            variable = self.fields.variables[name]
             found[name] = (variable[index] if "time" in variable.dims else variable).values
         return found
 
