@@ -42,9 +42,11 @@ class EdgeLinear(nn.Linear):
         from_sender, from_receiver, from_edge = self.weight.tensor_split(
             (self.node_width, 2 * self.node_width), dim=1
         )
-        sent = F.linear(nodes, from_sender).index_select(0, senders)
-        received = F.linear(nodes, from_receiver).index_select(0, receivers)
-        return F.linear(edges, from_edge, self.bias) + sent + received
+        # Added in place: a new edge-sized tensor costs as much as the arithmetic on it.
+        out = F.linear(edges, from_edge, self.bias)
+        out += F.linear(nodes, from_sender).index_select(0, senders)
+        out += F.linear(nodes, from_receiver).index_select(0, receivers)
+        return out
 
 
 class RMSNorm(nn.Module):

@@ -1,0 +1,277 @@
+"""What holds for every model in the table, and what each one's paper says of it."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse.csgraph import shortest_path
+from scipy.spatial import Delaunay
+from torch.nn import functional as F
+
+from physgt import Mesh
+from physgt.graph import batch_graphs, build_graph
+from physgt.models import MODELS, MaskedTransformer, PhysGTO
+from physgt.models.layers import EdgeLinear, RMSNorm, fourier_positions, mlp
+
+STATE_SIZE, FORCING_SIZE = 3, 2
+SMALL = {
+    "physgto": {"width": 16, "tokens": 8, "blocks": 2, "mlp_width": 32},
+    "masked_transformer": {"width": 16, "blocks": 2},
+    "meshgraphnet": {"width": 16, "blocks": 2},
+}
+CELLS = {2: "triangle", 3: "tetra"}
+
+
+def random_mesh(num_points, seed, dimension=2):
+    generator = np.random.default_rng(seed)
+    points = generator.random((num_points, dimension))
+    cells = Delaunay(points).simplices
+    node_type = generator.integers(0, 7, num_points)
+    return Mesh.from_blocks(points, [(CELLS[dimension], cells)], node_type=node_type)
+
+
+def renumbered(mesh, order):
+    """The same mesh, the node that was order[i] now number i."""
+    new_number = np.argsort(order)
+    cells = new_number[mesh.connectivity].reshape(mesh.num_cells, -1)
+    return Mesh.from_blocks(
+        mesh.points[order], [("triangle", cells)], node_type=mesh.node_type[order]
+    )
+
+
+def random_fields(graph, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    dtype = graph.points.dtype
+    state = torch.randn(graph.num_nodes, STATE_SIZE, generator=generator, dtype=dtype)
+    forcing = torch.randn(graph.num_nodes, FORCING_SIZE, generator=generator, dtype=dtype)
+    return state, forcing
+
+
+def make_model(name, dimension=2, forcing_size=FORCING_SIZE, **options):
+    torch.manual_seed(0)
+    return MODELS[name](STATE_SIZE, forcing_size, dimension, **(SMALL[name] | options))
+
+
+@pytest.fixture(params=[*MODELS, "physgto with token self-attention"])
+def model(request):
+    name, *variant = request.param.split(" with ")
+    return make_model(name, **({"token_self_attention": True} if variant else {}))
+
+
+@pytest.fixture(params=[(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["float32", "float64"])
+def precision(request):
+    return request.param
+
+
+def count_parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_every_model_of_the_table_is_tested_here():
+    assert SMALL.keys() == MODELS.keys()
+
+
+@torch.no_grad()
+def test_renumbering_the_nodes_renumbers_the_increment(model, precision):
+    dtype, tolerance = precision
+    model = model.to(dtype)
+    mesh = random_mesh(60, seed=1)
+    graph = build_graph(mesh, dtype=dtype)
+    state, forcing = random_fields(graph)
+    expected = model(graph, state, forcing)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(mesh.num_points)
+        again = model(
+            build_graph(renumbered(mesh, order), dtype=dtype), state[order], forcing[order]
+        )
+        torch.testing.assert_close(again, expected[order], rtol=tolerance, atol=tolerance)
+
+
+@torch.no_grad()
+def test_a_mesh_gives_the_same_alone_and_in_any_batch(model, precision):
+    dtype, tolerance = precision
+    model = model.to(dtype)
+    graphs = [build_graph(random_mesh(n, seed=n), dtype=dtype) for n in (20, 45, 33, 80)]
+    fields = [random_fields(graph, seed) for seed, graph in enumerate(graphs)]
+    alone = [model(graph, *both) for graph, both in zip(graphs, fields, strict=True)]
+    for packing in ([0, 1, 2, 3], [3, 1], [2, 2, 0], [1, 3, 0, 2]):
+        batch = batch_graphs([graphs[i] for i in packing])
+        states, forcings = (
+            torch.cat(rows) for rows in zip(*[fields[i] for i in packing], strict=True)
+        )
+        expected = torch.cat([alone[i] for i in packing])
+        packed = model(batch, states, forcings)
+        torch.testing.assert_close(packed, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_a_batch_has_the_gradients_of_its_graphs_summed(model):
+    model = model.double()
+    graphs = [build_graph(random_mesh(n, seed=n), dtype=torch.float64) for n in (20, 45)]
+    fields = [random_fields(graph, seed) for seed, graph in enumerate(graphs)]
+    for graph, both in zip(graphs, fields, strict=True):
+        model(graph, *both).square().sum().backward()
+    summed = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    states, forcings = (torch.cat(rows) for rows in zip(*fields, strict=True))
+    model(batch_graphs(graphs), states, forcings).square().sum().backward()
+    for parameter, expected in zip(model.parameters(), summed, strict=True):
+        torch.testing.assert_close(parameter.grad, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_every_parameter_gets_a_gradient(model):
+    graph = build_graph(random_mesh(60, seed=1))
+    model(graph, *random_fields(graph)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", MODELS)
+def test_every_input_reaches_the_increment(name):
+    model = make_model(name).double()
+    mesh = random_mesh(60, seed=1)
+    graph = build_graph(mesh, dtype=torch.float64)
+    state, forcing = random_fields(graph)
+    other_types = Mesh.from_blocks(
+        mesh.points, [("triangle", mesh.connectivity.reshape(-1, 3))], node_type=None
+    )
+    stretched = Mesh.from_blocks(
+        mesh.points * [1.0, 2.0],
+        [("triangle", mesh.connectivity.reshape(-1, 3))],
+        node_type=mesh.node_type,
+    )
+    increment = model(graph, state, forcing)
+    for changed in (
+        model(graph, state + 0.1, forcing),
+        model(graph, state, forcing + 0.1),
+        model(build_graph(other_types, dtype=torch.float64), state, forcing),
+        model(build_graph(stretched, dtype=torch.float64), state, forcing),
+    ):
+        assert (changed - increment).abs().max() > 1e-6
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", MODELS)
+def test_a_task_without_forcing_and_a_solid_mesh_are_fine(name):
+    graph = build_graph(random_mesh(40, seed=3, dimension=3))
+    state, _ = random_fields(graph)
+    increment = make_model(name, dimension=3, forcing_size=0)(graph, state, state[:, :0])
+    assert increment.shape == state.shape
+    assert increment.isfinite().all()
+
+
+@torch.no_grad()
+def test_a_node_that_no_cell_uses_gets_a_finite_increment(model):
+    mesh = Mesh.from_blocks(np.eye(5, 2), [("triangle", np.array([[0, 1, 2]]))])
+    graph = build_graph(mesh)
+    assert model(graph, *random_fields(graph)).isfinite().all()
+
+
+@torch.no_grad()
+def reached(model, graph):
+    """(N,) bool: whether the node's increment changes with the state of node 0."""
+    state, forcing = random_fields(graph)
+    elsewhere = state.clone()
+    elsewhere[0] += 1
+    return (model(graph, state, forcing) != model(graph, elsewhere, forcing)).any(dim=1)
+
+
+def hops_from_node_0(graph):
+    adjacency = np.zeros((graph.num_nodes, graph.num_nodes))
+    adjacency[tuple(graph.edge_index.numpy())] = 1
+    return torch.as_tensor(shortest_path(adjacency, unweighted=True, indices=0))
+
+
+@pytest.mark.parametrize("name", ["masked_transformer", "meshgraphnet"])
+def test_a_local_model_sees_as_many_hops_as_it_has_blocks(name):
+    model = make_model(name, blocks=3).double()
+    graph = build_graph(random_mesh(150, seed=5), dtype=torch.float64)
+    hops = hops_from_node_0(graph)
+    assert hops.max() > 3
+    assert torch.equal(reached(model, graph), hops <= 3)
+
+
+def test_physgto_sees_the_whole_mesh_in_one_block():
+    model = make_model("physgto", blocks=1).double()
+    graph = build_graph(random_mesh(150, seed=5), dtype=torch.float64)
+    assert reached(model, graph).all()
+
+
+def test_published_sizes_have_the_published_numbers_of_parameters():
+    # The papers' figures, to the digits they give.
+    published = PhysGTO(state_size=4, forcing_size=1, space_dimension=2, num_node_types=6)
+    assert round(count_parameters(published) / 1e6, 2) == 2.36
+    blocks = [count_parameters(block) for block in MaskedTransformer(3, 20, 3).blocks]
+    assert blocks == [13 * 64**2 + 14 * 64] * 10
+    assert round(count_parameters(MaskedTransformer(3, 0, 3, positions=False)) / 1e6, 2) == 0.57
+
+
+@torch.no_grad()
+def test_physgto_increment_is_scaled_by_silu_of_alpha():
+    model = make_model("physgto", initial_alpha=1.0)
+    graph = build_graph(random_mesh(30, seed=1))
+    fields = random_fields(graph)
+    at_one = model(graph, *fields)
+    model.alpha.fill_(1 / 30)
+    ratio = F.silu(torch.tensor(1 / 30)) / F.silu(torch.tensor(1.0))
+    torch.testing.assert_close(model(graph, *fields), at_one * ratio)
+
+
+@torch.no_grad()
+def test_projection_attention_is_the_papers_formula_written_with_dense_matrices():
+    attention = make_model("physgto").blocks[0].attention.double()
+    x = torch.randn(12, 16, dtype=torch.float64)
+    keys, queries = attention.key_value(x), attention.query(x)
+    heads = []
+    for head in range(4):
+        key, query = (rows[:, 4 * head : 4 * head + 4] for rows in (keys, queries))
+        tokens = (attention.token_query[head] @ key.T / 2).softmax(-1) @ key
+        token_key, token_value = (tokens @ attention.token_map.weight.T).tensor_split(2, dim=1)
+        heads.append((query @ token_key.T / 2).softmax(-1) @ token_value)
+    expected = attention.out(torch.cat(heads, dim=1))
+    torch.testing.assert_close(attention(x, [12]), expected)
+
+
+@torch.no_grad()
+def test_heads_may_see_different_neighbours():
+    attention = make_model("masked_transformer").blocks[0].attention.double()
+    graph = build_graph(random_mesh(30, seed=1))
+    x = torch.randn(30, 16, dtype=torch.float64)
+    attention.out.weight.copy_(torch.eye(16))
+    two_hops = torch.tensor([[7, 9], [3, 3]])
+    mixed = attention(x, [graph.edge_index, two_hops])
+    direct, distant = attention(x, [graph.edge_index]), attention(x, [two_hops])
+    torch.testing.assert_close(mixed[:, :8], direct[:, :8])
+    torch.testing.assert_close(mixed[:, 8:], distant[:, 8:])
+
+
+@torch.no_grad()
+def test_edge_linear_is_the_linear_map_of_the_concatenation():
+    layer = EdgeLinear(node_width=5, edge_width=3, outputs=4)
+    nodes, edges = torch.randn(6, 5), torch.randn(4, 3)
+    senders, receivers = torch.tensor([[0, 5, 2, 2], [1, 1, 3, 5]])
+    joined = torch.cat([nodes[senders], nodes[receivers], edges], dim=1)
+    expected = F.linear(joined, layer.weight, layer.bias)
+    torch.testing.assert_close(layer(nodes, edges, senders, receivers), expected)
+
+
+def test_rms_norm_adds_its_small_number_to_the_rms_so_a_zero_row_stays_zero():
+    norm = RMSNorm(2)
+    x = torch.tensor([[3.0, 4.0], [0.0, 0.0]], requires_grad=True)
+    expected = torch.tensor([[3.0, 4.0], [0.0, 0.0]]) / 12.5**0.5  # rms of (3, 4)
+    torch.testing.assert_close(norm(x).detach(), expected)
+    norm(x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_fourier_positions_of_a_point_written_out():
+    encoded = fourier_positions(torch.tensor([[0.5, 1.0]]), frequencies=2)
+    # cos(pi x), cos(2 pi x), sin(pi x), sin(2 pi x) of x = 0.5, then of x = 1, then both.
+    expected = torch.tensor([[0.0, -1.0, 1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.5, 1.0]])
+    torch.testing.assert_close(encoded, expected, rtol=0, atol=1e-6)
+
+
+def test_an_mlp_has_one_linear_map_more_than_hidden_layers():
+    shapes = [tuple(p.shape) for p in mlp(2, 8, 3, 2, torch.nn.ReLU).parameters() if p.ndim == 2]
+    assert shapes == [(8, 2), (8, 8), (3, 8)]
