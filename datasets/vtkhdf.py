@@ -18,30 +18,13 @@ import numpy as np
 from xarray.backends import BackendArray, CachingFileManager
 from xarray.core import indexing
 
-from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter
+from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, is_planar
 from physgt.task import Field, Location
 from physgt.trajectory import Trajectory, field_dataset, field_variable
 
 __all__ = ["VTKHDFWriter", "read_vtkhdf", "write_vtkhdf"]
-
-
-def write_vtkhdf(trajectory: Trajectory, path: str | PathLike[str]) -> None:
-    """Write a whole trajectory; `path` holds what it held before until all of it is written."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    series = trajectory.declared(over_time=True)
-    static = {f: trajectory.fields[f.name].values for f in trajectory.declared(over_time=False)}
-    try:
-        with VTKHDFWriter(
-            partial, trajectory.mesh, series, static=static, attributes=trajectory.attributes
-        ) as writer:
-            for i, time in enumerate(trajectory.times):
-                writer.append(time, trajectory.frame(i, [field.name for field in series]))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:

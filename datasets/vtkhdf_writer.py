@@ -21,6 +21,7 @@ import numpy as np
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
+from physgt.trajectory import Trajectory
 
 FORMAT_VERSION = (2, 0)
 GROUPS: dict[Location, str] = {"node": "PointData", "cell": "CellData", "global": "FieldData"}
@@ -28,6 +29,23 @@ NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits i
 COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 ROWS_AHEAD = 1024
 """Times for which the tables of row numbers are written in advance."""
+
+
+def write_vtkhdf(trajectory: Trajectory, path: str | PathLike[str]) -> None:
+    """Write a whole trajectory; `path` holds what it held before until all of it is written."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    series = trajectory.declared(over_time=True)
+    static = {f: trajectory.fields[f.name].values for f in trajectory.declared(over_time=False)}
+    try:
+        with VTKHDFWriter(
+            partial, trajectory.mesh, series, static=static, attributes=trajectory.attributes
+        ) as writer:
+            for i, time in enumerate(trajectory.times):
+                writer.append(time, trajectory.frame(i, [field.name for field in series]))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class VTKHDFWriter:

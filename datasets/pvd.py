@@ -1,0 +1,52 @@
+"""Export for programs that don't read VTKHDF: one .vtu file a time and a .pvd that lists them.
+
+Source: "ParaView/Data formats", section "PVD File Format", in Kitware's public wiki.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from xml.etree import ElementTree
+
+from physgt.datasets.vtk_bridge import to_pyvista
+from physgt.trajectory import Frame, Trajectory
+
+
+def write_pvd(trajectory: Trajectory, path: str | PathLike[str]) -> None:
+    """Write NAME.pvd and, in the folder NAME_vtu beside it, a file for each time.
+
+    Node types and static fields go into every file, global values into its field data. The .pvd
+    is written last: while it is there, all that it names is there.
+    """
+    path = Path(path)
+    folder = path.with_name(f"{path.stem}_vtu")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    root = ElementTree.Element("VTKFile", type="Collection", version="0.1")
+    collection = ElementTree.SubElement(root, "Collection")
+    digits = len(str(trajectory.num_steps))
+    for i, time in enumerate(trajectory.times.tolist()):
+        file = folder / f"{i:0{digits}d}.vtu"
+        _write_time(trajectory, i, file)
+        ElementTree.SubElement(
+            collection, "DataSet", timestep=repr(time), part="0", file=f"{folder.name}/{file.name}"
+        )
+    ElementTree.indent(root)
+    partial = path.with_name(path.name + ".partial")
+    ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
+    partial.replace(path)
+
+
+def _write_time(trajectory: Trajectory, index: int, file: Path) -> None:
+    frame = trajectory.frame(index)
+    data: dict[str, Frame] = {"node": {"node_type": trajectory.mesh.node_type}}
+    for field in trajectory.declared():
+        if field.name != "points":
+            data.setdefault(field.location, {})[field.name] = frame[field.name]
+    grid = to_pyvista(
+        trajectory.mesh, data["node"], data.get("cell"), points=trajectory.points_at(index)
+    )
+    for name, value in data.get("global", {}).items():
+        grid.field_data[name] = value.reshape(1, -1)
+    grid.save(file)
