@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -111,6 +112,15 @@ class Case(Section):
     def model_options(self) -> dict[str, Any]:
         """What [model] says beside the name: the keyword arguments of the model's constructor."""
         return {key: value for key, value in self.model.items() if key != "name"}
+
+
+def find_case(name: Path | str) -> Path:
+    """The case file `name`, or else the one of that name that comes with physgt."""
+    path = Path(name)
+    own = Path(str(files("physgt.datasets") / "cases" / f"{path.name}.toml"))
+    if path.is_file() or not own.is_file() or path.name != str(name):
+        return path
+    return own
 
 
 def read_case(path: Path | str) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -115,19 +116,25 @@ def build_graph(
 
 def batch_graphs(graphs: Sequence[Graph]) -> Graph:
     """Graphs end to end, as one graph of several parts that share no edge; no padding."""
-    nodes = np.cumsum([0] + [graph.num_nodes for graph in graphs])
-    edges = np.cumsum([0] + [graph.num_edges for graph in graphs])
-    parts = np.cumsum([0] + [graph.num_graphs for graph in graphs])
+    nodes = _starts([graph.num_nodes for graph in graphs])
+    edges = _starts([graph.num_edges for graph in graphs])
+    parts = _starts([graph.num_graphs for graph in graphs])
+    numbered = list(zip(graphs, nodes, edges, parts, strict=True))
     return Graph(
         points=torch.cat([g.points for g in graphs]),
-        edge_index=torch.cat([g.edge_index + int(n) for g, n in zip(graphs, nodes)], dim=1),
+        edge_index=torch.cat([g.edge_index + node for g, node, _, _ in numbered], dim=1),
         edge_vectors=torch.cat([g.edge_vectors for g in graphs]),
-        oriented=torch.cat([g.oriented + int(e) for g, e in zip(graphs, edges)]),
+        oriented=torch.cat([g.oriented + edge for g, _, edge, _ in numbered]),
         node_type=torch.cat([g.node_type for g in graphs]),
         free=torch.cat([g.free for g in graphs]),
-        graph_index=torch.cat([g.graph_index + int(p) for g, p in zip(graphs, parts)]),
-        num_graphs=int(parts[-1]),
+        graph_index=torch.cat([g.graph_index + part for g, _, _, part in numbered]),
+        num_graphs=sum(g.num_graphs for g in graphs),
     )
+
+
+def _starts(sizes: list[int]) -> list[int]:
+    """Where each of several things of these sizes begins when they lie end to end."""
+    return [0, *itertools.accumulate(sizes)][:-1]
 
 
 def _offsets(sorted_index: Tensor, size: int) -> Tensor:

@@ -27,9 +27,7 @@ class Window:
     forcings: Tensor
 
     def to(self, device: torch.device) -> Window:
-        return Window(
-            self.graph.to(device), self.states.to(device), self.forcings.to(device)
-        )
+        return Window(self.graph.to(device), self.states.to(device), self.forcings.to(device))
 
 
 class Samples:
@@ -40,9 +38,7 @@ class Samples:
     fit task.dt and trajectories shorter than a window.
     """
 
-    def __init__(
-        self, trajectories: dict[str, Trajectory], task: Task, unroll: int = 1
-    ) -> None:
+    def __init__(self, trajectories: dict[str, Trajectory], task: Task, unroll: int = 1) -> None:
         if not trajectories:
             raise PhysgtError("no trajectories to learn from.")
         self.task = task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from physgt.errors import PhysgtError
+from physgt.files import written_whole
 from physgt.graph import Graph
 from physgt.models import MODELS
 from physgt.normalizer import Normalizer
@@ -92,7 +92,6 @@ class Simulator(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write weights and description to one safetensors file: reading it never runs code."""
-        path = Path(path)
         description = {
             "version": FILE_VERSION,
             "task": self.task.to_dict(),
@@ -101,9 +100,8 @@ class Simulator(nn.Module):
             "model_options": self.model_options,
         }
         weights = {name: w.detach().cpu().contiguous() for name, w in self.state_dict().items()}
-        temporary = path.with_name(f".{path.name}.partial")
-        save_file(weights, temporary, metadata={"physgt": json.dumps(description)})
-        os.replace(temporary, path)
+        with written_whole(Path(path)) as temporary:
+            save_file(weights, temporary, metadata={"physgt": json.dumps(description)})
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Simulator:

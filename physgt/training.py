@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,8 +21,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 
 from physgt.case import Case, TrainingSettings
-from physgt.errors import PhysgtError
 from physgt.datasets import open_trajectory
+from physgt.errors import PhysgtError
+from physgt.files import written_whole
 from physgt.normalizer import Moments
 from physgt.rollout import rollout, score
 from physgt.samples import Samples, Window
@@ -95,9 +96,7 @@ def open_trajectories(root: Path, pattern: str) -> dict[str, Trajectory]:
     return {str(path): open_trajectory(path) for path in paths}
 
 
-def _advance_and_validate(
-    run: Run, samples: Samples, validation: dict[str, Trajectory]
-) -> Report:
+def _advance_and_validate(run: Run, samples: Samples, validation: dict[str, Trajectory]) -> Report:
     loss = run.advance(samples)
     error = None
     if run.step % run.settings.validate_every == 0 or run.step == run.settings.steps:
@@ -176,9 +175,7 @@ class Run:
             possible = (trajectory.num_times - 1) // stride
             steps = min(self.settings.validation_steps, possible)
             try:
-                prediction = rollout(
-                    simulator, trajectory.initial(), steps, prescribed=trajectory
-                )
+                prediction = rollout(simulator, trajectory.initial(), steps, prescribed=trajectory)
             except PhysgtError:
                 # A rollout that diverges is the worst of models, not the end of the training.
                 return math.inf
@@ -189,8 +186,7 @@ class Run:
 
     @property
     def _averaged_simulator(self) -> Simulator:
-        averaged: Simulator = self.averaged.module
-        return averaged
+        return cast(Simulator, self.averaged.module)
 
     def save(self) -> None:
         """Write last.physgt and what resuming needs."""
@@ -200,14 +196,12 @@ class Run:
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
         description = {"step": self.step, "best": self.best, **self._identity()}
-        path = self.directory / STATE_FILE
-        temporary = path.with_name(f".{path.name}.partial")
-        save_file(
-            {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()},
-            temporary,
-            {"training": json.dumps(description)},
-        )
-        os.replace(temporary, path)
+        with written_whole(self.directory / STATE_FILE) as temporary:
+            save_file(
+                {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()},
+                temporary,
+                {"training": json.dumps(description)},
+            )
 
     def save_best(self, error: float | None) -> None:
         """Write best.physgt where `error` is the lowest so far, or where nothing measures it."""
@@ -297,13 +291,13 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
     return settings.learning_rate * warmup * cosine
 
 
-def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
     """An exponential moving average whose memory grows with the steps taken, up to `decay`.
 
     With the full decay from the start, the average would long remember the random weights.
     """
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         share = min(decay, (1 + int(count)) / (10 + int(count)))
         return torch.lerp(current, averaged, share)
 

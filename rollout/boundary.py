@@ -54,8 +54,8 @@ class BoundaryValues:
         return self.task.pack_forcing(values, self.mesh.num_points)
 
     def _prescribed_targets(self) -> list[str]:
-        columns = self._prescribed_mask.any(axis=0)
-        return [t.name for t in self.task.targets if columns[self.task.columns(t.name)].any()]
+        mask = self._prescribed_mask
+        return [t.name for t in self.task.targets if mask[:, self.task.columns(t.name)].any()]
 
     def _require_prescribed(self) -> None:
         needed = self._prescribed_targets()

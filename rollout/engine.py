@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, build_graph
 from physgt.rollout.boundary import BoundaryValues
 from physgt.simulator import Simulator
+from physgt.task import Field
 from physgt.trajectory import Frame, Trajectory
 
 Progress = Callable[[int, int], None]
@@ -107,6 +109,12 @@ def _require_finite(state: np.ndarray, simulator: Simulator, step: int, time: fl
         )
 
 
+def _static(initial: Trajectory) -> dict[Field, np.ndarray]:
+    """What stays at the start stays in the prediction: another rollout may begin at its end."""
+    static = initial.declared(over_time=False)
+    return {field: initial.fields[field.name].values for field in static}
+
+
 def _collect(
     simulator: Simulator,
     initial: Trajectory,
@@ -125,6 +133,7 @@ def _collect(
         initial.mesh,
         np.array(times),
         {name: np.stack([state[name] for state in states]) for name in names},
+        static={field.name: values for field, values in _static(initial).items()},
         units={target.name: target.units for target in simulator.task.targets},
         attributes=dict(initial.attributes),
     )
@@ -138,14 +147,16 @@ def _write(
     output: Path,
     progress: Progress | None,
 ) -> Trajectory:
-    from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
-
     if output.suffix != ".vtkhdf":
         raise PhysgtError(f"{output}: a rollout is written as .vtkhdf; physgt convert exports it.")
     partial = output.with_suffix(".partial.vtkhdf")
     time, frame = next(frames)
     with VTKHDFWriter(
-        partial, initial.mesh, list(simulator.task.targets), attributes=initial.attributes
+        partial,
+        initial.mesh,
+        simulator.task.targets,
+        static=_static(initial),
+        attributes=initial.attributes,
     ) as writer:
         writer.append(time, frame)
         for step, (time, frame) in enumerate(frames, start=1):

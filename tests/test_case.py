@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError
 from physgt.case import read_case
 
@@ -78,5 +79,5 @@ def test_a_mistake_in_a_case_file_is_one_line_with_file_and_key(old, new, messag
 
 
 def test_a_missing_case_file_is_named(tmp_path):
-    with pytest.raises(PhysgtError, match="nowhere.toml: no such case file"):
+    with pytest.raises(PhysgtError, match=r"nowhere\.toml: no such case file"):
         read_case(tmp_path / "nowhere.toml")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from heat_case import heat_trajectory, square_mesh
 from physgt import PhysgtError, Trajectory
 from physgt.rollout import METRICS, oscillation, score, summarize

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
 from physgt.graph import build_graph
@@ -25,9 +26,7 @@ def test_n_steps_give_n_plus_one_states_from_the_initial_one_on(simulator, heat)
     late = heat.select(slice(4, 5))
     prediction = rollout(simulator, late, 12)
     np.testing.assert_allclose(prediction.times, 0.4 + 0.1 * np.arange(13), rtol=1e-12)
-    np.testing.assert_array_equal(
-        prediction.frame(0)["temperature"], heat.frame(4)["temperature"]
-    )
+    np.testing.assert_array_equal(prediction.frame(0)["temperature"], heat.frame(4)["temperature"])
     assert prediction.fields["temperature"].attrs["units"] == "degC"
 
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from heat_case import HEAT, heat_trajectory
 from physgt import Field, Forcing, PhysgtError, Trajectory
 from physgt.samples import Samples
@@ -54,7 +55,11 @@ def with_changing_power() -> Trajectory:
 @pytest.mark.parametrize(
     ("trajectory", "changes", "message"),
     [
-        (heat_trajectory(0), {"targets": (Field("heat"),), "boundary": ()}, "bad.vtk.*no field 'heat'"),
+        (
+            heat_trajectory(0),
+            {"targets": (Field("heat"),), "boundary": ()},
+            "bad.vtk.*no field 'heat'",
+        ),
         (heat_trajectory(0), {"targets": (Field("temperature", 2),)}, "has 1 components.*2"),
         (heat_trajectory(0), {"dt": 0.25}, "bad.vtk: dt = 0.25 s is not a multiple of the 0.1 s"),
         (heat_trajectory(0, num_steps=2), {"dt": 0.3}, "bad.vtk: too short for a window of 1"),

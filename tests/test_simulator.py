@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from heat_case import HEAT, square_mesh
 from physgt import Mesh, PhysgtError, Simulator, Trajectory
 from physgt.graph import Graph, batch_graphs, build_graph
-from safetensors.torch import save_file
 
 
 def inputs(trajectory: Trajectory, time: int = 0) -> tuple[Graph, torch.Tensor, torch.Tensor]:
@@ -92,7 +93,9 @@ def broken_files(folder: Path, simulator: Simulator) -> dict[str, Path]:
     (folder / "truncated.physgt").write_bytes(whole[: len(whole) // 2])
     (folder / "text.physgt").write_text("not a model")
     save_file({"a": torch.zeros(1)}, folder / "foreign.physgt")
-    save_file({"a": torch.zeros(1)}, folder / "newer.physgt", {"physgt": json.dumps({"version": 99})})
+    save_file(
+        {"a": torch.zeros(1)}, folder / "newer.physgt", {"physgt": json.dumps({"version": 99})}
+    )
     return {path.stem: path for path in folder.iterdir()}
 
 

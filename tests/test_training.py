@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import PhysgtError, Simulator
 from physgt.case import Case, read_case
@@ -16,7 +18,6 @@ from physgt.training import (
     train,
     unrolled_loss,
 )
-from safetensors.torch import load_file
 
 TRAIN = {f"case {seed}": heat_trajectory(seed) for seed in range(4)}
 UNSEEN = {"unseen": heat_trajectory(seed=9)}
@@ -107,7 +108,7 @@ def test_best_is_the_model_of_the_lowest_validation_error(tmp_path):
 def test_resuming_with_another_case_names_what_differs(tmp_path):
     train(heat_case(tmp_path), TRAIN, tmp_path / "run")
     other = heat_case(tmp_path, "masked_transformer")
-    with pytest.raises(PhysgtError, match="was trained with model = .*physgto.*but the case says"):
+    with pytest.raises(PhysgtError, match=r"was trained with model = .*physgto.*but the case says"):
         train(other, TRAIN, tmp_path / "run", resume=True)
     with pytest.raises(PhysgtError, match="no such file"):
         train(other, TRAIN, tmp_path / "elsewhere", resume=True)
@@ -147,7 +148,8 @@ def test_scales_are_those_of_the_training_set(tmp_path):
     states = [t.fields["temperature"].values.astype(float) for t in TRAIN.values()]
     free = [t.mesh.node_type == 0 for t in TRAIN.values()]
     every = np.concatenate([s[:-1].ravel() for s in states])
-    steps = np.concatenate([np.diff(s, axis=0)[:, f].ravel() for s, f in zip(states, free)])
+    changes = [np.diff(s, axis=0)[:, f] for s, f in zip(states, free, strict=True)]
+    steps = np.concatenate([change.ravel() for change in changes])
     assert simulator.state.mean.item() == pytest.approx(every.mean(), rel=1e-6)
     assert simulator.state.std.item() == pytest.approx(every.std(), rel=1e-6)
     assert simulator.increment.std.item() == pytest.approx(steps.std(), rel=1e-4)

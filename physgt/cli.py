@@ -1,0 +1,371 @@
+"""The command line: one function a command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from physgt.errors import PhysgtError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from physgt.training import Report
+
+# Modules that need torch or VTK are imported by the commands that use them: help comes at once.
+
+app = App(
+    name="physgt",
+    help="Learn the time steps of a simulation on an unstructured mesh, and run it.",
+    help_epilogue="Start: physgt info FILE shows what a file holds; physgt COMMAND --help.",
+)
+out = Console()
+
+
+@app.command
+def info(path: Path, /) -> None:
+    """Show what is in a file or case folder: mesh, sets, fields with units and ranges, times.
+
+    Example: physgt info cavity.foam
+
+    Parameters
+    ----------
+    path
+        Any file that physgt reads; `physgt formats` lists them.
+    """
+    from physgt.datasets.info import describe, table
+
+    out.print(table(describe(path)))
+
+
+@app.command
+def formats() -> None:
+    """List the formats that physgt reads and writes."""
+    from rich.table import Table
+
+    from physgt.datasets import FORMATS
+
+    listing = Table("format", "reads", "writes")
+    for entry in FORMATS.values():
+        listing.add_row(entry.description, "yes", "yes" if entry.write else "")
+    out.print(listing)
+
+
+@app.command
+def convert(
+    source: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    node_type: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+) -> None:
+    """Convert solver results to a VTKHDF trajectory (or, by the suffix of OUTPUT, export one).
+
+    Example: physgt convert pipe.foam -o pipe.vtkhdf --node-type set:inlet=INFLOW "x>1.6=OUTFLOW"
+
+    Parameters
+    ----------
+    source
+        File, numbered series or case folder of a solver.
+    output
+        The file to write: .vtkhdf to train on and for ParaView, .pvd for older readers.
+    fields
+        The fields to take; all without it.
+    node_type
+        Rules, later ones win: field:NAME, set:NAME=TYPE, or a comparison such as "x<0.01=INFLOW".
+    """
+    from physgt.datasets.convert import convert as convert_file
+    from physgt.progress import progress_bar
+
+    with progress_bar("converting") as update:
+        written = convert_file(source, output, fields=fields, node_type=node_type, progress=update)
+    out.print(f"wrote {written}")
+
+
+@app.command
+def generate(
+    family: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    seeds: str = "0:8",
+    workers: int | None = None,
+    set_: Annotated[list[str] | None, Parameter("--set", consume_multiple=True)] = None,
+) -> None:
+    """Simulate cases of a family with a real solver, to train on. Goes on where it was stopped.
+
+    Example: physgt generate cylinder -o data/train --seeds 0:40 --set num_steps=200
+
+    Parameters
+    ----------
+    family
+        The case family: cylinder.
+    output
+        The folder to write one VTKHDF file a seed to.
+    seeds
+        FIRST:LAST, LAST left out, or one number.
+    workers
+        Cases simulated at a time; as many as there are cores without it.
+    set_
+        NAME=VALUE of a family parameter, ranges as LOW,HIGH.
+    """
+    import os
+
+    from physgt.datasets.generate import generate as generate_cases
+    from physgt.progress import progress_bar
+
+    parameters = dict(_assignment(text) for text in set_ or [])
+    with progress_bar(f"simulating {family}") as update:
+        paths = generate_cases(
+            family,
+            output,
+            _seeds(seeds),
+            workers=workers or os.cpu_count() or 1,
+            progress=update,
+            **parameters,
+        )
+    out.print(f"{len(paths)} cases in {output}")
+
+
+@app.command
+def train(
+    case: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    data: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+) -> None:
+    """Train the model of a case file.
+
+    Example: physgt train cylinder.toml -o runs/cylinder --data data
+
+    Parameters
+    ----------
+    case
+        The case file (TOML), or the name of a case that comes with physgt: cylinder.
+    output
+        The run's folder: best.physgt, last.physgt, TensorBoard events.
+    data
+        The folder that the case's patterns start from; the case file's own without it.
+    resume
+        Go on with the run in OUTPUT exactly where it was saved last.
+    device
+        cpu, or cuda where there is one.
+    """
+    from physgt.case import find_case, read_case
+    from physgt.progress import progress_bar
+    from physgt.training import open_trajectories
+    from physgt.training import train as train_case
+
+    path = find_case(case)
+    settings = read_case(path)
+    root = data or path.parent
+    training = open_trajectories(root, settings.data.train)
+    validation = {}
+    if settings.data.validation is not None:
+        validation = open_trajectories(root, settings.data.validation)
+    with progress_bar(f"training {settings.name}") as update:
+
+        def report(result: Report) -> None:
+            note = f"loss {result.loss:.3g}"
+            if result.validation is not None:
+                out.print(f"step {result.step}: free rollout, relative L2 {result.validation:.4f}")
+            update(result.step, result.num_steps, note)
+
+        train_case(
+            settings,
+            training,
+            output,
+            validation=validation,
+            device=device,
+            resume=resume,
+            report=report,
+        )
+    out.print(f"wrote {output / 'best.physgt'}")
+
+
+@app.command
+def rollout(
+    model: Path,
+    start: Path,
+    /,
+    *,
+    steps: int,
+    output: Annotated[Path, Parameter(alias="-o")],
+    prescribed: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Run a trained model from one state, step by step, and write the trajectory.
+
+    Reads the first time of START and nothing later. Boundary values come from the model's task.
+
+    Example: physgt rollout runs/cylinder/best.physgt start.vtkhdf --steps 200 -o prediction.vtkhdf
+
+    Parameters
+    ----------
+    model
+        A .physgt file that train wrote.
+    start
+        Any readable file with the mesh and one state.
+    steps
+        Number of time steps.
+    output
+        The .vtkhdf file to write; NAME.partial.vtkhdf while the rollout runs.
+    prescribed
+        A trajectory with the values over time that the task prescribes.
+    device
+        cpu, or cuda where there is one.
+    """
+    from physgt import Simulator
+    from physgt.datasets import open_trajectory
+    from physgt.progress import progress_bar
+    from physgt.rollout import rollout as integrate
+
+    simulator = Simulator.load(model, device)
+    stated = None if prescribed is None else open_trajectory(prescribed)
+    initial = open_trajectory(start).initial()
+    with progress_bar("rolling out") as update:
+        integrate(simulator, initial, steps, output=output, prescribed=stated, progress=update)
+    out.print(f"wrote {output}")
+
+
+@app.command
+def score(
+    prediction: Path,
+    reference: Path,
+    /,
+    *,
+    json_: Annotated[Path | None, Parameter("--json")] = None,
+) -> None:
+    """Print the errors of a prediction against a reference, beside those of 'nothing changes'.
+
+    Example: physgt score prediction.vtkhdf reference.vtkhdf --json scores.json
+
+    Parameters
+    ----------
+    prediction
+        A trajectory that rollout wrote.
+    reference
+        The solver's trajectory on the same mesh; it may have more times.
+    json_
+        Also write every score at every time to this file.
+    """
+    from physgt.datasets import open_trajectory
+    from physgt.files import write_text
+    from physgt.rollout import score as compare
+
+    scores = compare(open_trajectory(prediction), open_trajectory(reference))
+    out.print(score_table(scores))
+    if json_ is not None:
+        write_text(json_, json.dumps(scores.to_dict(), indent=1))
+        out.print(f"wrote {json_}")
+
+
+@app.command
+def render(
+    path: Path,
+    field: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    reference: Path | None = None,
+    component: str | None = None,
+    time: float | None = None,
+) -> None:
+    """Draw a field: a picture (PNG) of one time or a film (MP4, GIF) of all.
+
+    Example: physgt render prediction.vtkhdf velocity -o velocity.mp4 --reference reference.vtkhdf
+
+    Parameters
+    ----------
+    path
+        The trajectory.
+    field
+        The field; a vector is drawn by its length unless --component names one of x, y, z.
+    output
+        The file to write: .png, .mp4 or .gif.
+    reference
+        A trajectory on the same mesh: draws reference, prediction and error together.
+    component
+        One component of a vector: x, y or z.
+    time
+        The time of a picture in s; the last without it.
+    """
+    from physgt.datasets import open_trajectory
+    from physgt.progress import progress_bar
+    from physgt.viz import animate
+    from physgt.viz import render as draw
+
+    trajectory = open_trajectory(path)
+    other = None if reference is None else open_trajectory(reference)
+    if output.suffix == ".png":
+        draw(trajectory, field, output, time=time, reference=other, component=component)
+    else:
+        with progress_bar("drawing") as update:
+            animate(
+                trajectory, field, output, reference=other, component=component, progress=update
+            )
+    out.print(f"wrote {output}")
+
+
+def score_table(scores: xr.Dataset) -> Any:
+    """The summary of `score` as a table for people: a row a field and forecast."""
+    from rich.table import Table
+
+    from physgt.rollout import summarize
+
+    summary = summarize(scores)
+    horizons = summary["horizon"].values.tolist()
+    heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
+    listing = Table("metric", "field", "forecast", *heads)
+    for metric in summary.data_vars:
+        for field in summary["field"].values:
+            for forecast in summary["forecast"].values:
+                row = summary[metric].sel(field=field, forecast=forecast).values
+                listing.add_row(
+                    str(metric), str(field), str(forecast), *(f"{value:.4f}" for value in row)
+                )
+    return listing
+
+
+def _seeds(text: str) -> range:
+    first, colon, last = text.partition(":")
+    try:
+        return range(int(first), int(last) if colon else int(first) + 1)
+    except ValueError as error:
+        raise PhysgtError(f"--seeds {text}: expected FIRST:LAST, such as 0:40.") from error
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    try:
+        numbers = [float(part) if set(part) & set(".e") else int(part) for part in value.split(",")]
+    except ValueError:
+        numbers = []
+    if not equals or not numbers:
+        raise PhysgtError(f"--set {text}: expected NAME=NUMBER or NAME=LOW,HIGH.")
+    return name, numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+    try:
+        app()
+    except PhysgtError as error:
+        print(f"physgt: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("physgt: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
