@@ -1,1 +1,7 @@
-"""Pictures and films of trajectories."""
+"""Pictures, films and windows of trajectories."""
+
+from physgt.viz.film import FILM_SUFFIXES, animate
+from physgt.viz.picture import PICTURE_SUFFIXES, render
+from physgt.viz.window import show
+
+__all__ = ["FILM_SUFFIXES", "PICTURE_SUFFIXES", "animate", "render", "show"]

@@ -1,0 +1,45 @@
+"""A planar mesh in its axes, drawn by matplotlib: needs no OpenGL and no screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from physgt.viz.scales import Scale
+from physgt.viz.scene import Panel
+from physgt.viz.surface import Surface
+
+OUTLINE = {"colors": "0.25", "linewidths": 0.5, "capstyle": "round"}
+
+
+class PlanarView:
+    """Sees points (N, 2) as they are."""
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        return points
+
+
+class PlanarPainter:
+    """Linear colours between nodes, one colour a cell for fields on cells."""
+
+    def __init__(self, axes: Axes, surface: Surface, scale: Scale) -> None:
+        self.axes, self.surface, self.scale = axes, surface, scale
+        self.outline = surface.outline()
+        self.artists: list[Artist] = []
+
+    def paint(self, panel: Panel, *, on_cells: bool) -> None:
+        """Replaces what was painted before."""
+        for artist in self.artists:
+            artist.remove()
+        x, y = panel.points.T
+        surface = self.surface
+        values = panel.values[surface.cells] if on_cells else panel.values
+        colours = self.axes.tripcolor(
+            x, y, np.ma.masked_invalid(values) if on_cells else values,
+            triangles=surface.triangles, shading="flat" if on_cells else "gouraud",
+            cmap=self.scale.colours, norm=self.scale.norm, rasterized=True,
+        )  # fmt: skip
+        lines = self.axes.add_collection(LineCollection(panel.points[self.outline], **OUTLINE))
+        self.artists = [colours, lines]

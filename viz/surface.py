@@ -1,0 +1,39 @@
+"""The triangles that are seen of a mesh: its planar cells, or the skin of its volume cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physgt.datasets.vtk_bridge import to_pyvista
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Surface:
+    """triangles (F, 3): the mesh's node numbers; cells (F,): which cell each is a part of."""
+
+    triangles: np.ndarray
+    cells: np.ndarray
+
+    def outline(self) -> np.ndarray:
+        """(B, 2) node numbers of the edges that one triangle alone has: the rim and its holes."""
+        sides = np.sort(self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+        edges, count = np.unique(sides, axis=0, return_counts=True)
+        return edges[count == 1]
+
+
+def seen_surface(mesh: Mesh) -> Surface:
+    """Raises PhysgtError where the mesh has neither faces nor volumes, only lines and points."""
+    # Mid-edge nodes of quadratic cells become corners of smaller triangles: subdivision 1.
+    skin = to_pyvista(mesh).extract_surface(
+        pass_pointid=True, pass_cellid=True, nonlinear_subdivision=1, algorithm="dataset_surface"
+    )
+    triangles = skin.triangulate()
+    if triangles.n_cells == 0:
+        raise PhysgtError("the mesh has no faces to draw, only lines and points.")
+    nodes = np.asarray(triangles.point_data["vtkOriginalPointIds"], dtype=np.int64)
+    cells = np.asarray(triangles.cell_data["vtkOriginalCellIds"], dtype=np.int64)
+    return Surface(nodes[triangles.regular_faces], cells)
