@@ -31,7 +31,7 @@ FAR_CELLS_PER_HEIGHT = 7
 GROWTH_FROM_CYLINDER = 0.12
 GROWTH_FROM_WAKE = 0.25
 # A first turn of the cylinder, one shedding period to and fro, starts the vortices at once.
-KICK_SPEED = 0.5  # of the cylinder's surface, in inlet speeds
+KICK_SPEED = 0.25  # of the cylinder's surface, in inlet speeds
 KICK_STROUHAL = 0.3
 
 
