@@ -39,7 +39,7 @@ def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:
     """
     path = Path(path)
     _check_file(path)
-    files = CachingFileManager(_OpenFile, path)
+    files = CachingFileManager(_OpenFile, path, mode="r")
     try:
         with files.acquire_context() as opened:
             return _trajectory(path, opened.file, files)
@@ -62,12 +62,12 @@ class _Stored:
 class _OpenFile:
     """An open HDF5 file that opens each of its data sets once: looking one up costs a read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: str) -> None:
         try:
-            self.file = h5py.File(path)
+            self.file = h5py.File(path, mode)
         except OSError:
             # Someone writes to it at this moment and holds a lock.
-            self.file = h5py.File(path, locking=False)
+            self.file = h5py.File(path, mode, locking=False)
         self.dataset = cache(self.file.__getitem__)
 
     def close(self) -> None:

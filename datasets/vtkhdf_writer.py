@@ -75,9 +75,12 @@ class VTKHDFWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Whoever still reads an older file of this name keeps it.
         self.path.unlink(missing_ok=True)
-        self._file = h5py.File(self.path, "w", locking=False)
+        # HDF5 1.8's layout lets one write reach NSteps and Values, see append; later layouts mark
+        # a file that was not closed as broken. Without a lock, others may read along.
+        self._file = h5py.File(self.path, "w", libver=("v108", "v108"), locking=False)
         try:
             self._root = self._file.create_group("VTKHDF")
+            self._steps = self._create_steps()
             self._write_head(attributes or {})
             self._tables = self._create_tables()
             self._write_static(Field("node_type", dtype="int32"), mesh.node_type)
@@ -98,16 +101,18 @@ class VTKHDFWriter:
             )
         for field in self.fields:
             _write_rows(self._series[field.name], self.num_times, self._rows(field, values))
-        _write_rows(self._root["Steps/Values"], self.num_times, np.array([time]))
         if self.num_times % ROWS_AHEAD == 0:
             for table in self._tables.values():
                 table.extend(self.num_times + ROWS_AHEAD)
         # Readers look at NSteps alone, so all that it promises must be in the file before it is.
         self._file.flush()
+        # VTK reads all of Values into room for NSteps times, so they must grow at once. Their
+        # headers lie side by side in the file, and HDF5 writes adjacent metadata in one piece.
+        _write_rows(self._steps["Values"], self.num_times, np.array([time]))
+        self._steps.attrs.modify("NSteps", self.num_times + 1)
+        self._file.flush()
         self.num_times += 1
         self._last_time = time
-        self._root["Steps"].attrs.modify("NSteps", self.num_times)
-        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
@@ -150,11 +155,16 @@ class VTKHDFWriter:
                 # A set may be called "walls/upper", which HDF5 would take for a group and a member.
                 own.create_dataset(f"{kind}/{number}", data=ids).attrs["name"] = name
 
-    def _create_tables(self) -> dict[str, _RowTable]:
-        """The row numbers of each time: of what stays, and of what has some rows a time."""
+    def _create_steps(self) -> h5py.Group:
+        """The group of times. Nothing may be created between NSteps and Values, see append."""
         steps = self._root.create_group("Steps")
         steps.attrs["NSteps"] = 0
         steps.create_dataset("Values", (0,), "float64", maxshape=(None,), chunks=(ROWS_AHEAD,))
+        return steps
+
+    def _create_tables(self) -> dict[str, _RowTable]:
+        """The row numbers of each time: of what stays, and of what has some rows a time."""
+        steps = self._steps
         for group in GROUPS.values():
             self._root.create_group(group)
             steps.create_group(f"{group}Offsets")
@@ -179,13 +189,16 @@ class VTKHDFWriter:
     def _create_series(self, field: Field) -> h5py.Dataset:
         row = self._rows(field, {field.name: np.zeros(field.frame_shape(self.mesh), field.dtype)})
         parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
+        # A chunk of global values is written many times. Compressed it would move in the file,
+        # and a killed process could leave it lost.
+        shared = field.location == "global"
         dataset = parent.create_dataset(
             "Points" if field.name == "points" else field.name,
             shape=(0, *row.shape[1:]),
             maxshape=(None, *row.shape[1:]),
-            chunks=(ROWS_AHEAD if field.location == "global" else len(row), *row.shape[1:]),
+            chunks=(ROWS_AHEAD if shared else len(row), *row.shape[1:]),
             dtype=row.dtype,
-            **COMPRESSION,
+            **({} if shared else COMPRESSION),
         )
         self._describe(dataset, field, table=field.location)
         return dataset
@@ -196,7 +209,7 @@ class VTKHDFWriter:
         dataset.attrs["over_time"] = table != "static"
         if field.name == "points":
             return
-        steps = self._root["Steps"]
+        steps = self._steps
         steps[f"{GROUPS[field.location]}Offsets"][field.name] = self._tables[table].dataset
         if field.location == "global":
             size = _RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
