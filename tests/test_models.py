@@ -8,6 +8,7 @@ from scipy.spatial import Delaunay
 from torch.nn import functional as F
 
 from physgt import Mesh
+from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS, MaskedTransformer, PhysGTO
 from physgt.models.layers import EdgeLinear, RMSNorm, fourier_positions, mlp
@@ -196,6 +197,12 @@ def test_physgto_sees_the_whole_mesh_in_one_block():
     model = make_model("physgto", blocks=1).double()
     graph = build_graph(random_mesh(150, seed=5), dtype=torch.float64)
     assert reached(model, graph).all()
+
+
+@pytest.mark.parametrize("name", ["physgto", "masked_transformer"])
+def test_heads_that_cannot_share_the_width_are_named_with_the_way_out(name):
+    with pytest.raises(PhysgtError, match=r"width = 50 isn't a multiple of heads = 4. .* 48"):
+        make_model(name, width=50, heads=4)
 
 
 def test_published_sizes_have_the_published_numbers_of_parameters():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from physgt.errors import PhysgtError
 from physgt.graph import Graph
 
 
@@ -63,6 +64,16 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rms = torch.linalg.vector_norm(x, dim=-1, keepdim=True) / sqrt(x.shape[-1])
         return self.scale * (x / (rms + 1e-8))
+
+
+def channels_per_head(width: int, heads: int) -> int:
+    """Raises PhysgtError where the heads can't share the channels equally."""
+    if width % heads:
+        raise PhysgtError(
+            f"width = {width} isn't a multiple of heads = {heads}. Choose width = "
+            f"{heads * max(round(width / heads), 1)}, or another number of heads."
+        )
+    return width // heads
 
 
 def one_hot_node_type(graph: Graph, num_node_types: int) -> Tensor:

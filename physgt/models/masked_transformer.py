@@ -17,6 +17,7 @@ from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
     RMSNorm,
+    channels_per_head,
     fourier_positions,
     fourier_width,
     mlp,
@@ -101,7 +102,7 @@ class MaskedAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.channels = channels_per_head(width, heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -110,7 +111,7 @@ class MaskedAttention(nn.Module):
     def forward(self, x: Tensor, neighbours: Sequence[Tensor]) -> Tensor:
         """x (N, d); neighbours: an edge_index (2, E) for each group of heads."""
         groups = (
-            projection(x).unflatten(-1, (self.heads, -1)).chunk(len(neighbours), dim=1)
+            projection(x).unflatten(-1, (-1, self.channels)).chunk(len(neighbours), dim=1)
             for projection in (self.query, self.key, self.value)
         )  # each (N, H / number of groups, c)
         seen = [

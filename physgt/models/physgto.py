@@ -17,7 +17,13 @@ from torch.nn import functional as F
 
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import EdgeLinear, fourier_positions, fourier_width, mlp
+from physgt.models.layers import (
+    EdgeLinear,
+    channels_per_head,
+    fourier_positions,
+    fourier_width,
+    mlp,
+)
 from physgt.ops.segment import segment_mean
 
 
@@ -184,7 +190,7 @@ class ProjectionAttention(nn.Module):
 
     def __init__(self, width: int, heads: int, tokens: int, token_self_attention: bool) -> None:
         super().__init__()
-        channels = width // heads
+        channels = channels_per_head(width, heads)
         self.heads = heads
         self.token_self_attention = token_self_attention
         self.token_query = nn.Parameter(torch.randn(heads, tokens, channels) / sqrt(channels))
