@@ -23,4 +23,19 @@ if __name__ == "datasets":
     sys.modules["datasets"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["datasets"])
 else:
-    pass
+    from typing import TYPE_CHECKING, Any
+
+    from physgt.datasets.formats import FORMATS, open_trajectory, write_trajectory
+
+    if TYPE_CHECKING:
+        from physgt.datasets.generate import GENERATORS
+
+    __all__ = ["FORMATS", "GENERATORS", "open_trajectory", "write_trajectory"]
+
+    def __getattr__(name: str) -> Any:
+        """The generators, with the solvers behind them, are imported when they are asked for."""
+        if name == "GENERATORS":
+            from physgt.datasets.generate import GENERATORS
+
+            return GENERATORS
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Export for programs that don't read VTKHDF: one .vtu file a time and a .pvd that lists them.
+"""ParaView's collections: one .vtu file (or more, its parts) a time and a .pvd that lists them.
 
 Source: "ParaView/Data formats", section "PVD File Format", in Kitware's public wiki.
 """
@@ -9,8 +9,27 @@ from os import PathLike
 from pathlib import Path
 from xml.etree import ElementTree
 
+from physgt.datasets.snapshots import trajectory_of
 from physgt.datasets.vtk_bridge import to_pyvista
+from physgt.datasets.vtk_files import read_vtk_files
+from physgt.errors import PhysgtError
 from physgt.trajectory import Frame, Trajectory
+
+
+def read_pvd(path: Path) -> Trajectory:
+    """All times of a collection; the parts of a time are joined where they share points."""
+    try:
+        listed = ElementTree.parse(path).getroot().findall("Collection/DataSet")
+        parts: dict[float, list[Path]] = {}
+        for entry in listed:
+            time = float(entry.get("timestep", "0"))
+            parts.setdefault(time, []).append(path.parent / entry.attrib["file"])
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        raise PhysgtError(f"{path}: truncated or damaged collection, {error}.") from error
+    if not parts:
+        raise PhysgtError(f"{path}: lists no files; export the collection again.")
+    files = list(parts.values())
+    return trajectory_of(path, list(parts), lambda i: read_vtk_files(files[i]))
 
 
 def write_pvd(trajectory: Trajectory, path: str | PathLike[str]) -> None:

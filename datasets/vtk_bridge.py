@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyvista as pv
@@ -38,15 +39,15 @@ def to_pyvista(
 
 
 def from_pyvista(
-    grid: pv.DataSet, *, planar_vectors: bool = False
+    grid: pv.DataSet, *, planar: bool = True
 ) -> tuple[Mesh, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """(mesh, point data, cell data) of any single pyvista data set.
 
-    A mesh without volume cells at one z becomes planar (D = 2) and loses that z. With
-    `planar_vectors`, vectors on it whose third component is 0 everywhere lose it as well. Arrays
-    that hold no numbers are left out; truth values become uint8.
+    A mesh without volume cells at one z becomes planar (D = 2) and loses that z, unless `planar`
+    is false. Arrays that hold no numbers are left out; truth values become uint8.
 
-    Raises PhysgtError for what Mesh refuses, and for several blocks in one data set.
+    Raises PhysgtError for what Mesh refuses, for several blocks in one data set and for arrays
+    that are longer or shorter than the mesh.
     """
     if not isinstance(grid, pv.DataSet):
         raise PhysgtError(
@@ -56,16 +57,26 @@ def from_pyvista(
         raise PhysgtError(f"the grid is empty: {grid.n_points} points, no cells.")
     cells = grid.cast_to_unstructured_grid()
     points = np.asarray(cells.points, dtype=np.float64)
-    planar = is_planar(points, cells.celltypes)
+    flat = planar and is_planar(points, cells.celltypes)
     mesh = Mesh(
-        points=points[:, :2] if planar else points,
+        points=points[:, :2] if flat else points,
         connectivity=cells.cell_connectivity,
         offsets=vtk_to_numpy(cells.GetCells().GetOffsetsArray()),
         cell_types=cells.celltypes,
         node_type=np.zeros(len(points)),
     )
-    flatten = planar and planar_vectors
-    return mesh, _numbers(cells.point_data, flatten), _numbers(cells.cell_data, flatten)
+    return mesh, _numbers(cells.point_data), _numbers(cells.cell_data)
+
+
+def named_blocks(group: Any) -> dict[str, Any]:
+    """The blocks of a multi-block data set by name, but for empty ones; none for anything else."""
+    if not isinstance(group, pv.MultiBlock):
+        return {}
+    return {
+        str(group.get_block_name(i)).strip(): block
+        for i, block in enumerate(group)
+        if block is not None and (isinstance(block, pv.MultiBlock) or block.n_points)
+    }
 
 
 def with_three_components(points: np.ndarray) -> np.ndarray:
@@ -79,15 +90,15 @@ def with_z_of_vector(values: np.ndarray) -> np.ndarray:
     return with_three_components(values) if values.shape[1:] == (2,) else values
 
 
-def _numbers(data: pv.DataSetAttributes, flatten: bool) -> dict[str, np.ndarray]:
+def _numbers(data: pv.DataSetAttributes) -> dict[str, np.ndarray]:
     found = {}
     for name, array in data.items():
         values = np.array(array)
-        if values.dtype.kind not in "biuf":
-            continue
-        if values.dtype == bool:
-            values = values.astype(np.uint8)
-        if flatten and values.shape[1:] == (3,) and not values[:, 2].any():
-            values = values[:, :2]
-        found[name] = values
+        if len(values) != data.valid_array_len:
+            raise PhysgtError(
+                f"field '{name}' has {len(values)} values, but the mesh needs "
+                f"{data.valid_array_len} of them."
+            )
+        if values.dtype.kind in "biuf":
+            found[name] = values.astype(np.uint8) if values.dtype == bool else values
     return found

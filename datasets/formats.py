@@ -1,0 +1,140 @@
+"""Every format by name: how it is recognised, who reads it and who writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from physgt.errors import PhysgtError
+from physgt.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Format:
+    """recognises: whether a path, which exists, is of this format, by its name or its first lines.
+
+    read: raises PhysgtError that names the file. write: None where physgt only reads.
+    write_suffixes: the endings that choose it for writing.
+    """
+
+    description: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path], Trajectory]
+    write: Callable[[Trajectory, Path], None] | None = None
+    write_suffixes: tuple[str, ...] = ()
+
+
+def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Trajectory:
+    """Open any file, case directory or numbered series that physgt reads; fields are read lazily.
+
+    path: a file, a directory (an OpenFOAM case, or numbered files) or a pattern of numbered files
+    such as "out/flow_*.vtu". A numbered file by its own name is that one file.
+    time_unit: seconds that one unit of time in the source stands for: the time step where numbers
+    of files are all there is, 1e-3 for milliseconds.
+
+    Raises PhysgtError for a missing, unknown, damaged or empty file, an unknown cell type, and a
+    mesh that changes from time to time.
+    """
+    path = Path(path)
+    if not path.exists() and not any(sign in path.name for sign in "*?["):
+        raise PhysgtError(f"{path}: there is no such file; check the path.")
+    trajectory = _format_of(path).read(path)
+    if time_unit == 1.0:
+        return trajectory
+    if not time_unit > 0:
+        raise PhysgtError(f"time_unit = {time_unit:g}, expected seconds greater than 0.")
+    seconds = ("time", trajectory.times * time_unit, {"units": "s"})
+    return Trajectory(
+        trajectory.mesh, trajectory.fields.assign_coords(time=seconds), trajectory.attributes
+    )
+
+
+def write_trajectory(trajectory: Trajectory, path: str | PathLike[str]) -> None:
+    """Write in the format that the ending of `path` names; the file appears when it is whole."""
+    path = Path(path)
+    for entry in FORMATS.values():
+        if entry.write is not None and path.suffix in entry.write_suffixes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return entry.write(trajectory, path)
+    known = [suffix for entry in FORMATS.values() for suffix in entry.write_suffixes]
+    raise PhysgtError(
+        f"{path}: can't write '{path.suffix}' files; name the output with one of "
+        f"{', '.join(known)}."
+    )
+
+
+def format_name(path: str | PathLike[str]) -> str:
+    """What `path` is, in words."""
+    return _format_of(Path(path)).description
+
+
+def _format_of(path: Path) -> Format:
+    for entry in FORMATS.values():
+        if entry.recognises(path):
+            return entry
+    raise PhysgtError(
+        f"{path}: of no format that physgt reads. It reads "
+        f"{'; '.join(entry.description for entry in FORMATS.values())}."
+    )
+
+
+def _named(*suffixes: str) -> Callable[[Path], bool]:
+    return lambda path: path.is_file() and path.suffix.lower() in suffixes
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A function that imports its module when it is called: VTK and meshio are heavy."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(f"physgt.datasets.{module}"), name)(*arguments)
+
+    return call
+
+
+FORMATS: dict[str, Format] = {
+    "vtkhdf": Format(
+        "VTKHDF (.vtkhdf)",
+        _named(".vtkhdf", ".hdf", ".h5", ".hdf5"),
+        _later("vtkhdf", "read_vtkhdf"),
+        _later("vtkhdf", "write_vtkhdf"),
+        (".vtkhdf", ".hdf"),
+    ),
+    "pvd": Format(
+        "ParaView collections (.pvd with .vtu)",
+        _named(".pvd"),
+        _later("pvd", "read_pvd"),
+        _later("pvd", "write_pvd"),
+        (".pvd",),
+    ),
+    "openfoam": Format(
+        "OpenFOAM case directories (also named by a .foam file in them)",
+        _later("openfoam", "is_openfoam"),
+        _later("openfoam", "read_openfoam"),
+    ),
+    "exodus": Format(
+        "Exodus II (.e, .exo, .ex2)",
+        _named(".e", ".exo", ".ex2", ".exii"),
+        _later("exodus", "read_exodus"),
+    ),
+    "xdmf": Format(
+        "XDMF, also over time (.xdmf, .xmf)",
+        _named(".xdmf", ".xmf"),
+        _later("xdmf", "read_xdmf"),
+    ),
+    "mesh": Format(
+        "single meshes of VTK (.vtu, .vtk, .pvtu, ...), AVS UCD, Gmsh, Abaqus, Nastran, MED, "
+        "SU2 and what else meshio reads",
+        _later("mesh_files", "is_mesh_file"),
+        _later("mesh_files", "read_single"),
+    ),
+    "series": Format(
+        "numbered series of meshes (a directory, or a pattern like 'flow_*.vtu')",
+        _later("series", "is_series"),
+        _later("series", "read_series"),
+    ),
+}
+"""Name -> format, in the order in which they are tried."""

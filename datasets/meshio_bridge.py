@@ -1,0 +1,125 @@
+"""The only module that calls meshio: meshes of many programs, and meshio's own XDMF series."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, TypeVar
+
+import meshio
+import numpy as np
+from meshio.xdmf import TimeSeriesReader
+
+from physgt.datasets.main_cells import keep_main_cells
+from physgt.datasets.snapshots import Snapshot
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+
+Result = TypeVar("Result")
+
+PHYSICAL_GROUPS = "gmsh:physical"
+
+
+def suffixes() -> tuple[str, ...]:
+    """Endings of the files that meshio reads."""
+    return tuple(meshio.extension_to_filetypes)
+
+
+def read_mesh_file(path: Path) -> Snapshot:
+    """One mesh with its data; named groups of cells of lower dimension become node sets."""
+    mesh = _guarded(path, lambda: meshio.read(path))
+    return _guarded(path, lambda: _snapshot(mesh, mesh.point_data, mesh.cell_data))
+
+
+class XDMFSeries:
+    """A temporal collection in the layout that meshio writes: one mesh beside many times."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = _guarded(path, lambda: TimeSeriesReader(path))
+        points, cells = _guarded(path, self._reader.read_points_cells)
+        self._mesh = _guarded(path, lambda: meshio.Mesh(points, cells))
+
+    @property
+    def times(self) -> list[float]:
+        return _guarded(
+            self.path, lambda: [float(g.find("Time").get("Value")) for g in self._reader.collection]
+        )
+
+    def read(self, i: int) -> Snapshot:
+        _, point_data, cell_data = _guarded(self.path, lambda: self._reader.read_data(i))
+        return _guarded(self.path, lambda: _snapshot(self._mesh, point_data, cell_data))
+
+
+def _guarded(path: Path, call: Callable[[], Result]) -> Result:
+    """The result of `call`, or a PhysgtError that names the file; meshio may even exit Python."""
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed), redirect_stdout(printed):
+            return call()
+    except PhysgtError as error:
+        raise PhysgtError(f"{path}: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(printed.getvalue().split()) or str(error) or type(error).__name__
+        raise PhysgtError(
+            f"{path}: meshio can't read it, it is damaged or not what its name says ({reason})."
+        ) from error
+
+
+def _snapshot(
+    found: meshio.Mesh, point_data: Mapping[str, Any], cell_data: Mapping[str, Any]
+) -> Snapshot:
+    mesh = Mesh.from_blocks(
+        np.pad(found.points, ((0, 0), (0, 3 - found.points.shape[1]))),
+        [(block.type, block.data) for block in found.cells],
+        node_sets={name: np.asarray(ids) for name, ids in found.point_sets.items()},
+        cell_sets=_cell_sets(found),
+    )
+    node = _numbers(point_data, mesh.num_points, "points")
+    # meshio holds a list of arrays, one for each block of cells.
+    joined = {name: np.concatenate(arrays) for name, arrays in cell_data.items()}
+    mesh, cell = keep_main_cells(mesh, _numbers(joined, mesh.num_cells, "cells"))
+    return Snapshot(mesh, node, cell)
+
+
+def _cell_sets(found: meshio.Mesh) -> dict[str, np.ndarray]:
+    """Named groups over all blocks: sets, Gmsh's physical groups and MED's families."""
+    starts = np.cumsum([0, *(len(block.data) for block in found.cells)])
+    sets = {
+        name: np.concatenate(
+            [np.asarray(ids, dtype=np.int64) + s for ids, s in zip(blocks, starts, strict=False)]
+        )
+        for name, blocks in found.cell_sets.items()
+        if not name.startswith("gmsh:")
+    }
+    if PHYSICAL_GROUPS in found.cell_data:
+        groups = np.concatenate(found.cell_data[PHYSICAL_GROUPS])
+        dimensions = np.repeat([block.dim for block in found.cells], np.diff(starts))
+        for name, (tag, dimension) in found.field_data.items():
+            sets[name] = np.flatnonzero((groups == tag) & (dimensions == dimension))
+    if "cell_tags" in found.cell_data:
+        families = np.concatenate(found.cell_data["cell_tags"])
+        tags: dict[int, list[str]] = getattr(found, "cell_tags", {})
+        for name in sorted({name for names in tags.values() for name in names}):
+            of_name = [tag for tag, names in tags.items() if name in names]
+            sets[name] = np.flatnonzero(np.isin(families, of_name))
+    return sets
+
+
+def _numbers(data: Mapping[str, Any], count: int, entities: str) -> dict[str, np.ndarray]:
+    """Arrays of numbers as (n,) or (n, C), in this machine's byte order."""
+    found = {}
+    for name, given in data.items():
+        values = np.asarray(given)
+        if values.dtype.kind not in "biuf":
+            continue
+        if len(values) != count:
+            raise PhysgtError(
+                f"field '{name}' has {len(values)} values, but the mesh has {count} {entities}."
+            )
+        values = values.astype(np.uint8 if values.dtype == bool else values.dtype.newbyteorder("="))
+        columns = values.reshape(count, -1)
+        found[name] = columns[:, 0] if columns.shape[1] == 1 else columns
+    return found

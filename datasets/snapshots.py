@@ -1,0 +1,196 @@
+"""From what a source holds at one time to a trajectory over all of its times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh, is_planar
+from physgt.task import Field, Location
+from physgt.trajectory import Frame, Trajectory
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One time of a source, as it is there: points (N, 3), fields (N[, C]), (M[, C]) and ()."""
+
+    mesh: Mesh
+    node: Arrays = field(default_factory=dict)
+    cell: Arrays = field(default_factory=dict)
+    constant: Arrays = field(default_factory=dict)
+
+    def of(self, location: Location) -> Arrays:
+        return {"node": self.node, "cell": self.cell, "global": self.constant}[location]
+
+
+def trajectory_of(
+    source: Path,
+    times: Sequence[float] | np.ndarray,
+    read: Callable[[int], Snapshot],
+    *,
+    units: Mapping[str, str] | None = None,
+) -> Trajectory:
+    """A lazy trajectory of a source whose time number i is read by read(i); times in any order.
+
+    What the fields are is decided from the first, second and last time (the first alone is often
+    a state of rest), and each later time is checked against it when it is read:
+
+    - the mesh must be the same at all times; where points move they become the field `points`;
+    - fields that are there at these three times are taken, of others the names are left in the
+      attribute `fields_not_at_all_times`;
+    - where the mesh is planar, vectors without z become (N, 2); one that has a z at another time
+      raises PhysgtError rather than lose it;
+    - whole numbers on nodes called `node_type` are the node types.
+    """
+    order = np.argsort(times, kind="stable")
+    ordered = np.asarray(times, dtype=np.float64)[order]
+    last = len(ordered) - 1
+    probes = {i: read(int(order[i])) for i in sorted({0, min(1, last), last})}
+    layout = _Layout.of(source, ordered, probes, units or {})
+
+    # All fields of a time are read together, and asked for one after the other.
+    @lru_cache(maxsize=1)
+    def read_frame(i: int) -> Frame:
+        return layout.frame(i, read(int(order[i])))
+
+    return Trajectory.from_frames(
+        layout.mesh,
+        ordered,
+        [entry.field for entry in layout.entries],
+        read_frame,
+        attributes={"fields_not_at_all_times": layout.left_out} if layout.left_out else {},
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A field, and what the source calls it."""
+
+    field: Field
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    source: Path
+    times: np.ndarray
+    mesh: Mesh
+    first_points: np.ndarray
+    entries: tuple[_Entry, ...]
+    left_out: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        source: Path,
+        times: np.ndarray,
+        probes: Mapping[int, Snapshot],
+        units: Mapping[str, str],
+    ) -> _Layout:
+        first = probes[0]
+        for i, snapshot in probes.items():
+            _check_same_mesh(source, times, i, snapshot.mesh, first.mesh)
+        planar = all(is_planar(s.mesh.points, s.mesh.cell_types) for s in probes.values())
+        moving = any(not np.array_equal(s.mesh.points, first.mesh.points) for s in probes.values())
+        dimension = 2 if planar else 3
+        entries = [_Entry(Field("points", dimension, "m", dtype="float64"), "")] if moving else []
+        taken, left_out = {"points", "time", "node_type"}, []
+        mesh = replace(first.mesh, points=first.mesh.points[:, :dimension])
+        locations: tuple[Location, ...] = ("node", "cell", "global")
+        for location in locations:
+            for name in dict.fromkeys(n for s in probes.values() for n in s.of(location)):
+                found = [s.of(location)[name] for s in probes.values() if name in s.of(location)]
+                if location == "node" and _is_node_type(name, found[0]):
+                    mesh = replace(mesh, node_type=found[0])
+                elif len(found) < len(probes):
+                    left_out.append(name)
+                else:
+                    own = _own_name(name, location, taken)
+                    taken.add(own)
+                    declared = _declare(own, location, found, planar)
+                    entries.append(_Entry(replace(declared, units=units.get(name, "")), name))
+        return cls(source, times, mesh, first.mesh.points, tuple(entries), left_out)
+
+    def frame(self, i: int, snapshot: Snapshot) -> Frame:
+        _check_same_mesh(self.source, self.times, i, snapshot.mesh, self.mesh)
+        frame = {}
+        for entry in self.entries:
+            if entry.field.name == "points":
+                values = snapshot.mesh.points
+            elif entry.name in snapshot.of(entry.field.location):
+                values = snapshot.of(entry.field.location)[entry.name]
+            else:
+                raise PhysgtError(
+                    f"{self._at(i)} there is no field '{entry.name}', which other times have. "
+                    "Leave it out (--fields), or write it at all times."
+                )
+            frame[entry.field.name] = self._planar(i, entry, values)
+        if "points" not in frame and not np.array_equal(snapshot.mesh.points, self.first_points):
+            raise PhysgtError(
+                f"{self._at(i)} the points have moved, but not at the second and the last time; "
+                "start the series where the motion starts."
+            )
+        return frame
+
+    def _planar(self, i: int, entry: _Entry, values: np.ndarray) -> np.ndarray:
+        expected = entry.field.frame_shape(self.mesh)
+        if values.shape == (*expected[:1], 3) and expected[1:] == (2,):
+            z = values[:, 2]
+            if (z != z[0] if entry.field.name == "points" else z != 0).any():
+                raise PhysgtError(
+                    f"{self._at(i)} '{entry.field.name}' leaves the plane of the mesh, but not at "
+                    "the first, second and last time; write its components as separate fields."
+                )
+            values = values[:, :2]
+        if values.shape != expected:
+            raise PhysgtError(
+                f"{self._at(i)} field '{entry.field.name}' has shape {values.shape}, but "
+                f"{expected} at the first time; write it with the same components at all times."
+            )
+        return values
+
+    def _at(self, i: int) -> str:
+        return f"{self.source}: at time number {i} ({self.times[i]:g} s)"
+
+
+def _check_same_mesh(source: Path, times: np.ndarray, i: int, mesh: Mesh, first: Mesh) -> None:
+    same = (
+        mesh.num_points == first.num_points
+        and np.array_equal(mesh.cell_types, first.cell_types)
+        and np.array_equal(mesh.connectivity, first.connectivity)
+    )
+    if not same:
+        raise PhysgtError(
+            f"{source}: the mesh at time number {i} ({times[i]:g} s) has {mesh.num_points} points "
+            f"and {mesh.num_cells} cells and is not that of the first time with "
+            f"{first.num_points} and {first.num_cells}; physgt needs one mesh for all times. "
+            "Interpolate the results onto one mesh first."
+        )
+
+
+def _is_node_type(name: str, values: np.ndarray) -> bool:
+    return name == "node_type" and values.ndim == 1 and values.dtype.kind in "iu"
+
+
+def _own_name(name: str, location: Location, taken: set[str]) -> str:
+    """The name in physgt: without '/', which HDF5 keeps for itself, and unlike all others."""
+    own = name.replace("/", "_")
+    own = f"{own}_{location}" if own in taken else own
+    while own in taken:
+        own += "_"
+    return own
+
+
+def _declare(name: str, location: Location, found: list[np.ndarray], planar: bool) -> Field:
+    vector = location != "global" and all(values.shape[1:] == (3,) for values in found)
+    flat = planar and vector and not any(values[:, 2].any() for values in found)
+    components = 1 if found[0].ndim < 2 else found[0].shape[1]
+    dtype = np.result_type(*(values.dtype for values in found))
+    return Field(name, 2 if flat else components, location=location, dtype=dtype.name)

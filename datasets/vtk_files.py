@@ -1,0 +1,113 @@
+"""VTK's own files, and AVS UCD, which VTK reads best: one grid a file.
+
+Source: "VTK File Formats", the appendix of The VTK User's Guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyvista as pv
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+from vtkmodules.vtkIOGeometry import vtkAVSucdReader
+
+from physgt.datasets.main_cells import keep_main_cells
+from physgt.datasets.snapshots import Snapshot
+from physgt.datasets.vtk_bridge import from_pyvista
+from physgt.errors import PhysgtError
+
+VTK_SUFFIXES = (".vtu", ".vtk", ".vtp", ".vts", ".vtr", ".vti", ".pvtu", ".pvtp")
+
+PIECES = (".pvtu", ".pvtp")
+"""Formats whose pieces repeat the points that they share."""
+
+TIME = "TimeValue"
+"""Where VTK and ParaView keep the time of a file, in its field data."""
+
+
+def read_vtk_file(path: Path) -> Snapshot:
+    """The grid of one file. Global values are one-number arrays of its field data.
+
+    Raises PhysgtError for whatever VTK reports while reading, for an empty grid and for unknown
+    cell types.
+    """
+    return read_vtk_files([path])
+
+
+def read_vtk_files(paths: Sequence[Path]) -> Snapshot:
+    """The grid of one time from the files of its parts, joined where they share points."""
+    grids = []
+    for path in paths:
+        with vtk_errors(path):
+            grids.append(_read_grid(path))
+    with vtk_errors(paths[0]):
+        if len(grids) > 1:
+            return snapshot_of(merge_points(pv.MultiBlock(grids).combine()))
+        return snapshot_of(grids[0])
+
+
+def _read_grid(path: Path) -> pv.DataSet:
+    if path.suffix.lower() in (".inp", ".ucd"):
+        reader = vtkAVSucdReader()
+        reader.SetFileName(str(path))
+        reader.Update()
+        return pv.wrap(reader.GetOutput())
+    grid = pv.get_reader(path).read()
+    return merge_points(grid) if path.suffix.lower() in PIECES else grid
+
+
+def merge_points(grid: pv.DataSet) -> pv.UnstructuredGrid:
+    """The grid with one point where pieces of a parallel run repeat it, and without ghost cells."""
+    grid = grid.cast_to_unstructured_grid()
+    grid.RemoveGhostCells()
+    return grid.clean(tolerance=0, remove_unused_points=False, produce_merge_map=False)
+
+
+def snapshot_of(grid: pv.DataSet) -> Snapshot:
+    mesh, node, cell = from_pyvista(grid, planar=False)
+    mesh, cell = keep_main_cells(mesh, cell)
+    constant = {
+        name: np.asarray(values)[0]
+        for name, values in grid.field_data.items()
+        if np.asarray(values).dtype.kind in "iuf" and np.shape(values) in ((1,), (1, 1))
+    }
+    constant.pop(TIME, None)
+    return Snapshot(mesh, node, cell, {k: np.reshape(v, ()) for k, v in constant.items()})
+
+
+def time_of_vtk_file(path: Path) -> float | None:
+    """The time that an XML file says it belongs to, from its head alone."""
+    if path.suffix.lower() not in VTK_SUFFIXES or path.suffix.lower() == ".vtk":
+        return None
+    with vtk_errors(path):
+        reader = pv.get_reader(path).reader
+        reader.UpdateInformation()
+        times = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
+    return None if not times else float(times[0])
+
+
+@contextmanager
+def vtk_errors(path: Path) -> Iterator[None]:
+    """Turn all that goes wrong in VTK, which prints errors and goes on, into a PhysgtError.
+
+    The message of a PhysgtError raised within gets the path in front.
+    """
+    caught = pv.VtkErrorCatcher(send_to_logging=False)
+    problem: Exception | None = None
+    try:
+        with caught:
+            yield
+    except Exception as error:
+        problem = error
+    reported = [" ".join(event.alert.split()) for event in caught.error_events]
+    if reported:
+        raise PhysgtError(f"{path}: truncated or damaged; VTK says: {reported[0]}") from problem
+    if isinstance(problem, PhysgtError):
+        told = str(problem)
+        raise PhysgtError(told if told.startswith(str(path)) else f"{path}: {told}") from problem
+    if problem is not None:
+        told = " ".join(str(problem).split())
+        raise PhysgtError(f"{path}: can't be read ({told}).") from problem

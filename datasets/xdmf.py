@@ -1,0 +1,82 @@
+"""XDMF: XML that tells where in HDF5 or binary files meshes and fields lie.
+
+meshio reads its own layout of time series and single grids; VTK reads the others, for example
+FEniCSx's and files with hyperslabs.
+
+Source: "XDMF Model and Format", xdmf.org.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pyvista as pv
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+
+from physgt.datasets.meshio_bridge import XDMFSeries, read_mesh_file
+from physgt.datasets.snapshots import Snapshot, trajectory_of
+from physgt.datasets.vtk_bridge import named_blocks
+from physgt.datasets.vtk_files import snapshot_of, vtk_errors
+from physgt.errors import PhysgtError
+from physgt.trajectory import Trajectory
+
+
+def read_xdmf(path: Path) -> Trajectory:
+    """All times of a file, or its one grid.
+
+    Several temporal collections (FEniCSx writes one for each function) are read together.
+    """
+    try:
+        grids = ElementTree.parse(path).getroot().findall("Domain/Grid")
+    except ElementTree.ParseError as error:
+        raise PhysgtError(f"{path}: truncated or damaged XDMF, {error}.") from error
+    series = [grid for grid in grids if grid.get("CollectionType") == "Temporal"]
+    if not series and len(grids) == 1 and grids[0].get("GridType", "Uniform") == "Uniform":
+        return trajectory_of(path, [0.0], lambda _: read_mesh_file(path))
+    if _is_meshios(grids, series):
+        own = XDMFSeries(path)
+        return trajectory_of(path, own.times, own.read)
+    return _read_with_vtk(path, [grid.get("Name", "") for grid in series])
+
+
+def _is_meshios(grids: list[ElementTree.Element], series: list[ElementTree.Element]) -> bool:
+    """Whether one mesh stands beside one collection of times that hold plain attributes."""
+    if len(series) != 1 or len(grids) != 2:
+        return False
+    tags = {child.tag.rpartition("}")[2] for time in series[0] for child in time}
+    nested = series[0].find(".//DataItem/DataItem")
+    return tags <= {"include", "Time", "Attribute"} and nested is None
+
+
+def _read_with_vtk(path: Path, names: list[str]) -> Trajectory:
+    with vtk_errors(path):
+        reader = pv.get_reader(path).reader
+        reader.UpdateInformation()
+        times = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
+    steps = times or (0.0,)
+
+    def read(i: int) -> Snapshot:
+        with vtk_errors(path):
+            reader.UpdateTimeStep(steps[i])
+            return _together(pv.wrap(reader.GetOutputDataObject(0)), names)
+
+    return trajectory_of(path, steps, read)
+
+
+def _together(output: pv.DataSet | pv.MultiBlock, names: list[str]) -> Snapshot:
+    """The fields of all collections, which must have one mesh."""
+    if not isinstance(output, pv.MultiBlock):
+        return snapshot_of(output)
+    # VTK hands on a grid outside of the collections as well, with values of no time.
+    parts = [snapshot_of(grid) for name, grid in named_blocks(output).items() if name in names]
+    if not parts:
+        raise PhysgtError("no grid over time that VTK can read.")
+    first = parts[0]
+    if any(part.mesh.num_points != first.mesh.num_points for part in parts):
+        raise PhysgtError(
+            f"holds the grids {', '.join(names)} of different size; write one grid a file."
+        )
+    node = {name: values for part in parts for name, values in part.node.items()}
+    cell = {name: values for part in parts for name, values in part.cell.items()}
+    return Snapshot(first.mesh, node, cell)
