@@ -7,6 +7,7 @@ laminar flow around a cylinder", 1996), with cylinder and speed drawn at random.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,10 +63,14 @@ class CylinderFamily:
 
     def __post_init__(self) -> None:
         for name in ("radius", "center_x", "center_y", "inlet_speed"):
-            _check_range(name, getattr(self, name))
-        for name in ("viscosity", "refinement", "dt", "num_steps", "substeps"):
-            if not getattr(self, name) > 0:
-                raise PhysgtError(f"cylinder: {name} = {getattr(self, name)}, expected above 0.")
+            _check_pair(name, getattr(self, name), "the lower one first", ordered=True)
+        _check_pair("channel", self.channel, "length and height", ordered=False)
+        for name in ("viscosity", "refinement", "dt"):
+            _check(name, getattr(self, name), Real, "a number above 0")
+        if self.spin_up != 0:
+            _check("spin_up", self.spin_up, Real, "0 s or more")
+        for name in ("num_steps", "substeps"):
+            _check(name, getattr(self, name), Integral, "a whole number above 0")
         for name, length in zip(("center_x", "center_y"), self.channel, strict=True):
             self._check_gap(name, getattr(self, name), length)
 
@@ -223,8 +228,17 @@ def flow_space(case: CylinderCase, mesh: Mesh) -> tuple[TaylorHood, NDArray[np.i
     return TaylorHood(curved), held
 
 
-def _check_range(name: str, values: Range) -> None:
-    if np.shape(values) != (2,) or not 0 < values[0] <= values[1]:
-        raise PhysgtError(
-            f"cylinder: {name} = {values}, expected two numbers above 0, the lower one first."
-        )
+def _is_positive(value: Any, kind: type[Any]) -> bool:
+    return isinstance(value, kind) and value > 0
+
+
+def _check(name: str, value: Any, kind: type[Any], expected: str) -> None:
+    if not _is_positive(value, kind):
+        raise PhysgtError(f"cylinder: {name} = {value}, expected {expected}.")
+
+
+def _check_pair(name: str, values: Any, meaning: str, *, ordered: bool) -> None:
+    pair = isinstance(values, tuple | list) and len(values) == 2
+    positive = pair and all(_is_positive(value, Real) for value in values)
+    if not positive or (ordered and values[0] > values[1]):
+        raise PhysgtError(f"cylinder: {name} = {values}, expected two numbers above 0, {meaning}.")

@@ -73,8 +73,8 @@ def _family(name: str, parameters: dict[str, Any]) -> CylinderFamily:
 
 def _simulate_all(
     name: str, family: CylinderFamily, paths: dict[int, Path], workers: int
-) -> Iterator[None]:
-    """Write the files of all seeds; yields once after each."""
+) -> Iterator[Path]:
+    """Write the files of all seeds; yields each when it is there."""
     if workers <= 1:
         for seed, path in paths.items():
             yield _simulate_one(name, family, seed, path)
@@ -94,13 +94,14 @@ def _simulate_all(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _simulate_one(name: str, family: CylinderFamily, seed: int, path: Path) -> None:
+def _simulate_one(name: str, family: CylinderFamily, seed: int, path: Path) -> Path:
     try:
         trajectory = family.simulate(seed)
     except PhysgtError as error:
         raise PhysgtError(f"{name}, seed {seed}: {error}") from error
     attributes = {"generator": _recipe(name, family), **trajectory.attributes}
     write_vtkhdf(Trajectory(trajectory.mesh, trajectory.fields, attributes), path)
+    return path
 
 
 def _recipe(name: str, family: CylinderFamily) -> dict[str, Any]:

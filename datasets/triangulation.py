@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import Delaunay, cKDTree
 
 from physgt.errors import PhysgtError
@@ -30,7 +30,7 @@ THINNING_STEPS = (15, 30)
 BOUNDARY_CLEARANCE = 0.72
 
 
-def circle_points(center: Sequence[float], radius: float, count: int) -> Array:
+def circle_points(center: ArrayLike, radius: float, count: int) -> Array:
     """`count` points (count, 2) at equal angles around a circle, counter-clockwise."""
     angles = 2 * np.pi * np.arange(count) / count
     return np.asarray(center) + radius * np.column_stack([np.cos(angles), np.sin(angles)])

@@ -159,7 +159,12 @@ def test_files_made_with_other_parameters_are_not_taken_for_these(tmp_path):
         ("cylinder", {"radius": (0.06, 0.03)}, r"radius = \(0\.06, 0\.03\), .*lower one first"),
         ("cylinder", {"radius": (0.03, 0.2)}, "center_x = .*leaves .*expected at least half"),
         ("cylinder", {"center_y": (0.04, 0.2)}, r"center_y = \(0\.04, 0\.2\) .*leaves -0\.025 m"),
-        ("cylinder", {"num_steps": 0}, "num_steps = 0, expected above 0"),
+        ("cylinder", {"num_steps": 0}, "num_steps = 0, expected a whole number above 0"),
+        ("cylinder", {"substeps": 1.5}, r"substeps = 1\.5, expected a whole number"),
+        ("cylinder", {"dt": "small"}, "dt = small, expected a number above 0"),
+        ("cylinder", {"spin_up": -1.0}, r"spin_up = -1\.0, expected 0 s or more"),
+        ("cylinder", {"inlet_speed": ("a", "b")}, "inlet_speed = .*expected two numbers above 0"),
+        ("cylinder", {"channel": (1.6, 0.41, 0.41)}, "channel = .*length and height"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(tmp_path, family, parameters, message):
