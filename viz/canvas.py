@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,8 +48,7 @@ class Canvas:
         self.layout = make_layout(width / height, len(scales))
         self.figure = _page(self.layout.width, self.layout.height, size)
         self.canvas = FigureCanvasAgg(self.figure)
-        self.empty_page: Any = None
-        self.times = _written_alike(scene.times)
+        self.times = _written_alike(scene.times, scene.trajectory.times)
 
         self.painters = []
         for box, title, scale in zip(self.layout.panels, scene.titles, scales, strict=True):
@@ -65,7 +63,10 @@ class Canvas:
         left, right = self.layout.panels[0].left, self.layout.width - MARGIN
         top = self.layout.height - MARGIN - 0.5 * TITLE
         self._text(left, top, scene.quantity.label, 11, INK)
-        self.clock = self._text(right, top, "", 10, INK, horizontalalignment="right")
+        self.clock = self._text(right, top, "", 10, INK)
+        self.clock.set_horizontalalignment("right")
+        self.canvas.draw()
+        self.empty_page = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def draw(self, k: int) -> None:
         """Replaces the time drawn before."""
@@ -76,9 +77,6 @@ class Canvas:
 
     def pixels(self, k: int) -> np.ndarray:
         """The k-th time as (height, width, 4) uint8, RGBA; twice as fast as a whole new page."""
-        if self.empty_page is None:
-            self.canvas.draw()
-            self.empty_page = self.canvas.copy_from_bbox(self.figure.bbox)
         self.draw(k)
         self.canvas.restore_region(self.empty_page)
         for artist in [*(a for painter in self.painters for a in painter.artists), self.clock]:
@@ -89,11 +87,9 @@ class Canvas:
         page = np.array([self.layout.width, self.layout.height] * 2)
         return self.figure.add_axes(tuple([box.left, box.bottom, box.width, box.height] / page))
 
-    def _text(self, x: float, y: float, text: str, size: float, ink: str, **how: str) -> Text:
+    def _text(self, x: float, y: float, text: str, size: float, ink: str) -> Text:
         page = self.layout
-        return self.figure.text(
-            x / page.width, y / page.height, text, size=size, color=ink, parse_math=True, **how
-        )
+        return self.figure.text(x / page.width, y / page.height, text, size=size, color=ink)
 
     def _colour_bar(self, box: Box, scale: Scale) -> None:
         length = max(box.width, box.height)
@@ -134,10 +130,10 @@ def _bounds(
     return centre - sides / 2, centre + sides / 2
 
 
-def _written_alike(times: np.ndarray) -> list[str]:
-    """With as many decimals as their spacing has, so that a clock doesn't flicker."""
-    if len(times) == 1:
-        return [f"{times[0]:.6g}"]
-    spacing = Decimal(f"{np.diff(times).min():.2g}")
+def _written_alike(times: np.ndarray, stored: np.ndarray) -> list[str]:
+    """With as many decimals as the stored times are apart, so that a clock doesn't flicker."""
+    if len(stored) == 1:
+        return [f"{stored[0]:.6g}"]
+    spacing = Decimal(f"{np.diff(stored).min():.2g}")
     decimals = max(0, -int(spacing.normalize().as_tuple().exponent))
     return [f"{time:.{decimals}f}" for time in times]

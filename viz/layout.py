@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PAGE = (8.0, 6.0)
-MARGIN = 0.14
+MARGIN = 0.18
 TITLE = 0.36
 LABEL = 0.26
-GAP = 0.12
+GAP = 0.15
 BAR = 0.09
 TICKS_BESIDE = 0.55
 TICKS_BELOW = 0.24

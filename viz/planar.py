@@ -11,7 +11,7 @@ from physgt.viz.scales import Scale
 from physgt.viz.scene import Panel
 from physgt.viz.surface import Surface
 
-OUTLINE = {"colors": "0.25", "linewidths": 0.5, "capstyle": "round"}
+OUTLINE_COLOUR = "0.25"
 
 
 class PlanarView:
@@ -22,7 +22,11 @@ class PlanarView:
 
 
 class PlanarPainter:
-    """Linear colours between nodes, one colour a cell for fields on cells."""
+    """Colours blended between nodes, one colour a cell for fields on cells.
+
+    Blending colours is as good as blending values where the mesh resolves the field; across one
+    triangle that spans much of the scale the colours between its nodes are only about right.
+    """
 
     def __init__(self, axes: Axes, surface: Surface, scale: Scale) -> None:
         self.axes, self.surface, self.scale = axes, surface, scale
@@ -41,5 +45,7 @@ class PlanarPainter:
             triangles=surface.triangles, shading="flat" if on_cells else "gouraud",
             cmap=self.scale.colours, norm=self.scale.norm, rasterized=True,
         )  # fmt: skip
-        lines = self.axes.add_collection(LineCollection(panel.points[self.outline], **OUTLINE))
+        lines = self.axes.add_collection(
+            LineCollection(panel.points[self.outline], colors=OUTLINE_COLOUR, linewidths=0.5)
+        )
         self.artists = [colours, lines]

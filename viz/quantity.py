@@ -61,8 +61,9 @@ def find_quantity(trajectory: Trajectory, field: str, component: int | str | Non
     if component is None:
         return Quantity(found)
     names = _component_names(found)
-    number = names.index(component) if component in names else component
-    if not isinstance(number, int) or not 0 <= number < found.components:
+    number = names.index(component) if component in names else str(component)
+    number = int(number) if str(number).isdecimal() else -1
+    if not 0 <= number < found.components:
         raise PhysgtError(
             f"field '{field}' has no component {component!r}; choose one of "
             f"{', '.join(f'{i} ({name})' for i, name in enumerate(names))}."

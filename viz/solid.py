@@ -31,7 +31,7 @@ class SolidView:
 
 
 class SolidPainter:
-    """Linear colours between nodes, one colour a cell for fields on cells; sharp edges as lines.
+    """Values linear between nodes, one colour a cell for fields on cells; sharp edges as lines.
 
     Raises PhysgtError where VTK finds no OpenGL.
     """
@@ -55,7 +55,7 @@ class SolidPainter:
         self.plotter.add_mesh(
             skin, name="skin", scalars="values", cmap=self.scale.colours,
             clim=(self.scale.low, self.scale.high), nan_color=self.scale.colours.get_bad()[:3],
-            show_scalar_bar=False, ambient=0.35, diffuse=0.7,
+            show_scalar_bar=False, ambient=0.55, diffuse=0.5,
         )  # fmt: skip
         edges = skin.extract_feature_edges(
             feature_angle=SHARP, non_manifold_edges=False, clear_data=True
@@ -63,7 +63,7 @@ class SolidPainter:
         if edges.n_cells:
             self.plotter.add_mesh(edges, name="edges", color=EDGE_COLOUR, line_width=1.0)
         self._look(panel.points)
-        picture = self.plotter.screenshot(transparent_background=True, return_img=True)
+        picture = np.asarray(self.plotter.screenshot(transparent_background=True))
         for artist in self.artists:
             artist.remove()
         self.artists = [self.axes.imshow(picture, extent=self.box, aspect="auto")]

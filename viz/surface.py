@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physgt.cells import CELL_TYPES
 from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
@@ -27,13 +28,17 @@ class Surface:
 
 def seen_surface(mesh: Mesh) -> Surface:
     """Raises PhysgtError where the mesh has neither faces nor volumes, only lines and points."""
+    dimensions = np.array([CELL_TYPES[number].dimension for number in mesh.cell_types.tolist()])
+    faces_and_volumes = dimensions >= 2
+    if not faces_and_volumes.any():
+        raise PhysgtError("the mesh has no faces to draw, only lines and points.")
+    grid = to_pyvista(
+        mesh, {"node": np.arange(mesh.num_points)}, {"cell": np.arange(mesh.num_cells)}
+    )
     # Mid-edge nodes of quadratic cells become corners of smaller triangles: subdivision 1.
-    skin = to_pyvista(mesh).extract_surface(
-        pass_pointid=True, pass_cellid=True, nonlinear_subdivision=1, algorithm="dataset_surface"
+    skin = grid.extract_cells(faces_and_volumes).extract_surface(
+        nonlinear_subdivision=1, algorithm="dataset_surface"
     )
     triangles = skin.triangulate()
-    if triangles.n_cells == 0:
-        raise PhysgtError("the mesh has no faces to draw, only lines and points.")
-    nodes = np.asarray(triangles.point_data["vtkOriginalPointIds"], dtype=np.int64)
-    cells = np.asarray(triangles.cell_data["vtkOriginalCellIds"], dtype=np.int64)
-    return Surface(nodes[triangles.regular_faces], cells)
+    nodes = np.asarray(triangles.point_data["node"])
+    return Surface(nodes[triangles.regular_faces], np.asarray(triangles.cell_data["cell"]))

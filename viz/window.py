@@ -39,6 +39,7 @@ def make_plotter(scene: Scene, colour_map: str | None, *, off_screen: bool = Fal
     grid = to_pyvista(scene.trajectory.mesh)
     data = grid.cell_data if scene.quantity.on_cells else grid.point_data
     label = scene.quantity.label
+    solid = scene.trajectory.mesh.dimension == 3
     plotter = pv.Plotter(off_screen=off_screen)
 
     def move_to(slider: float) -> None:
@@ -49,14 +50,19 @@ def make_plotter(scene: Scene, colour_map: str | None, *, off_screen: bool = Fal
 
     move_to(scene.times[0])
     plotter.add_mesh(
-        grid, scalars=label, cmap=scale.colours, clim=(scale.low, scale.high), show_edges=False
+        grid, scalars=label, cmap=scale.colours, clim=(scale.low, scale.high), lighting=solid
     )
     if len(scene) > 1:
+        span = (scene.times[0], scene.times[-1])
         plotter.add_slider_widget(
-            move_to, (scene.times[0], scene.times[-1]), value=scene.times[0], title="time (s)"
+            move_to,  # type: ignore[arg-type]
+            span,
+            value=span[0],
+            title="time (s)",
+            style="modern",
         )
-    if scene.trajectory.mesh.dimension == 3:
-        plotter.add_axes()
+    if solid:
+        plotter.show_axes()  # type: ignore[call-arg]
     else:
-        plotter.view_xy()
+        plotter.camera_position = "xy"
     return plotter
