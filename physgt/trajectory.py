@@ -122,10 +122,12 @@ class Trajectory:
 
     def points_at(self, index: int) -> np.ndarray:
         """(N, D) coordinates at time number `index`."""
-        return self.fields["points"][index].values if self.moving else self.mesh.points
+        if not self.moving:
+            return self.mesh.points
+        return self.frame(index, ["points"])["points"].reshape(self.mesh.points.shape)
 
     def frame(self, index: int, names: Sequence[str] | None = None) -> Frame:
-        """The fields at time number `index` by name, what stays included: (N[, C]), (M[, C]), ()."""
+        """The fields at time number `index` by name, those without a time axis included."""
         names = [str(name) for name in self.fields.data_vars] if names is None else names
         found = {}
         for name in names:
@@ -194,10 +196,10 @@ class Trajectory:
         dataset = self.fields.assign_coords(
             coordinates | {"node_type": ("node", self.mesh.node_type)}
         )
+        # netCDF holds texts and numbers, and no truth values.
+        plain = {k: int(v) if isinstance(v, bool) else v for k, v in self.attributes.items()}
         simple = (str, int, float, np.integer, np.floating)
-        return dataset.assign_attrs(
-            {name: v for name, v in self.attributes.items() if isinstance(v, simple)}
-        )
+        return dataset.assign_attrs({k: v for k, v in plain.items() if isinstance(v, simple)})
 
 
 def matching_times(times: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +210,10 @@ def matching_times(times: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray
     """
     spacings = [np.diff(t).min() for t in (times, reference) if len(t) > 1]
     tolerance = 1e-3 * min(spacings, default=1.0)
-    nearest = np.abs(reference[None, :] - times[:, None]).argmin(axis=1)
+    after = np.searchsorted(reference, times).clip(max=len(reference) - 1)
+    before = (after - 1).clip(min=0)
+    closer_before = np.abs(reference[before] - times) < np.abs(reference[after] - times)
+    nearest = np.where(closer_before, before, after)
     equal = np.abs(reference[nearest] - times) <= tolerance
     if not equal.any():
         raise PhysgtError(
