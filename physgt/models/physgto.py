@@ -8,7 +8,6 @@ F forcing components.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -193,7 +192,7 @@ class ProjectionAttention(nn.Module):
         channels = channels_per_head(width, heads)
         self.heads = heads
         self.token_self_attention = token_self_attention
-        self.token_query = nn.Parameter(torch.randn(heads, tokens, channels) / sqrt(channels))
+        self.token_query = nn.Parameter(torch.randn(heads, tokens, channels))
         self.key_value = nn.Linear(width, width)
         self.query = nn.Linear(width, width)
         # Shared by the heads: tokens to (key, value), or to (query, key, value).
