@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 
 from physgt.errors import PhysgtError
+from physgt.files import written_whole
 from physgt.trajectory import Trajectory
 from physgt.viz.canvas import Canvas
-from physgt.viz.output import checked_path, written_whole
+from physgt.viz.output import checked_path
 from physgt.viz.picture import SIZE
 from physgt.viz.scales import make_scales
 from physgt.viz.scene import make_scene

@@ -14,11 +14,14 @@ from physgt.errors import PhysgtError
 
 WINDOW = "VTK_DEFAULT_OPENGL_WINDOW"
 TRIAL = """
+import os
 import vtkmodules.vtkRenderingOpenGL2
 from vtkmodules.vtkRenderingCore import vtkRenderWindow
 window = vtkRenderWindow()
 window.SetOffScreenRendering(1)
 window.Render()
+# Where the class that was asked for doesn't work, VTK may take another, with warnings each time.
+assert window.GetClassName() == os.environ["VTK_DEFAULT_OPENGL_WINDOW"]
 assert window.SupportsOpenGL()
 """
 

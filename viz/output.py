@@ -1,9 +1,8 @@
-"""Files that appear under their name when they are whole."""
+"""Where a picture or film may be written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from physgt.errors import PhysgtError
@@ -19,15 +18,3 @@ def checked_path(path: Path | str, suffixes: Sequence[str]) -> Path:
     if not path.parent.is_dir():
         raise PhysgtError(f"{path}: there is no folder '{path.parent}'; make it first.")
     return path
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; what is there at the end replaces `path`."""
-    # The suffix stays last: writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

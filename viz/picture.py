@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from physgt.files import written_whole
 from physgt.trajectory import Trajectory
 from physgt.viz.canvas import Canvas
-from physgt.viz.output import checked_path, written_whole
+from physgt.viz.output import checked_path
 from physgt.viz.scales import make_scales
 from physgt.viz.scene import make_scene
 

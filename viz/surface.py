@@ -36,9 +36,8 @@ def seen_surface(mesh: Mesh) -> Surface:
         mesh, {"node": np.arange(mesh.num_points)}, {"cell": np.arange(mesh.num_cells)}
     )
     # Mid-edge nodes of quadratic cells become corners of smaller triangles: subdivision 1.
-    skin = grid.extract_cells(faces_and_volumes).extract_surface(
-        nonlinear_subdivision=1, algorithm="dataset_surface"
-    )
+    faces = grid.extract_cells(faces_and_volumes)  # type: ignore[arg-type]
+    skin = faces.extract_surface(nonlinear_subdivision=1, algorithm="dataset_surface")
     triangles = skin.triangulate()
     nodes = np.asarray(triangles.point_data["node"])
     return Surface(nodes[triangles.regular_faces], np.asarray(triangles.cell_data["cell"]))
