@@ -17,7 +17,8 @@ from rich.table import Table
 from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, find_case, read_case
 from physgt.cli import score_table
-from physgt.datasets import generate, open_trajectory
+from physgt.datasets import open_trajectory
+from physgt.datasets.generate import generate
 from physgt.progress import progress_bar
 from physgt.rollout import Oscillation, oscillation, rollout, score
 from physgt.training import Report, open_trajectories, train

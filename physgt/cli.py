@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from physgt.errors import PhysgtError
@@ -45,7 +45,10 @@ def info(path: Path, /) -> None:
 
 @app.command
 def formats() -> None:
-    """List the formats that physgt reads and writes."""
+    """List the formats that physgt reads and writes.
+
+    Example: physgt formats
+    """
     from rich.table import Table
 
     from physgt.datasets import FORMATS
@@ -64,6 +67,10 @@ def convert(
     output: Annotated[Path, Parameter(alias="-o")],
     fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     node_type: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    to_nodes: bool = False,
+    start: float | None = None,
+    stop: float | None = None,
+    time_unit: float = 1.0,
 ) -> None:
     """Convert solver results to a VTKHDF trajectory (or, by the suffix of OUTPUT, export one).
 
@@ -72,19 +79,39 @@ def convert(
     Parameters
     ----------
     source
-        File, numbered series or case folder of a solver.
+        File, case folder, or numbered series ("out/flow_*.vtu") of a solver.
     output
         The file to write: .vtkhdf to train on and for ParaView, .pvd for older readers.
     fields
         The fields to take; all without it.
     node_type
         Rules, later ones win: field:NAME, set:NAME=TYPE, or a comparison such as "x<0.01=INFLOW".
+    to_nodes
+        Fields of cells become fields of nodes, the mean over the cells around each node.
+    start
+        The first time to take, in s.
+    stop
+        The last time to take, in s.
+    time_unit
+        Seconds that one unit of the source's time stands for; for numbered files, the time step.
     """
+    from math import inf
+
     from physgt.datasets.convert import convert as convert_file
     from physgt.progress import progress_bar
 
     with progress_bar("converting") as update:
-        written = convert_file(source, output, fields=fields, node_type=node_type, progress=update)
+        written = convert_file(
+            source,
+            output,
+            fields=fields,
+            node_type=node_type,
+            to_nodes=to_nodes,
+            start=-inf if start is None else start,
+            stop=inf if stop is None else stop,
+            time_unit=time_unit,
+            progress=update,
+        )
     out.print(f"wrote {written}")
 
 
@@ -355,12 +382,26 @@ def _assignment(text: str) -> tuple[str, Any]:
     return name, numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
-def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `physgt ARGUMENTS`, by default those of the process.
+
+    A user's mistake is one line on standard error and exit status 2.
+    """
     try:
-        app()
-    except PhysgtError as error:
-        print(f"physgt: {error}", file=sys.stderr)
+        app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+        )
+    except CycloptsError as error:
+        print(f"physgt: {_one_line(error)} See physgt COMMAND --help.", file=sys.stderr)
+        sys.exit(2)
+    except (PhysgtError, OSError) as error:
+        print(f"physgt: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("physgt: interrupted", file=sys.stderr)

@@ -30,12 +30,17 @@ def progress_bar(description: str) -> Iterator[Update]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=None, note="")
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(description, total=None, note="")
 
-        def update(done: int, total: int, note: str | None = None) -> None:
-            progress.update(task, completed=done, total=total)
-            if note is not None:
-                progress.update(task, note=note)
+    def update(done: int, total: int, note: str | None = None) -> None:
+        # Not before: a mistake found at the start is to be one line, without a bar above it.
+        progress.start()
+        progress.update(task, completed=done, total=total)
+        if note is not None:
+            progress.update(task, note=note)
 
+    try:
         yield update
+    finally:
+        progress.stop()
