@@ -20,31 +20,32 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest
 
 .PHONY: demo test lint format test-scatter clean
 
-demo: $(READY)
-	$(VENV)/bin/physgt demo --output demo
+demo: $(READY)-demo
+	$(VENV)/bin/python examples/demo.py
 
 test: lint
 	$(PYTEST) --numprocesses=logical --maxprocesses=8
 
-lint: $(READY)
+lint: $(READY)-dev
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-format: $(READY)
+format: $(READY)-dev
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
 # Its build imports torch, so it must see the torch installed here.
-test-scatter: $(READY)
+test-scatter: $(READY)-dev
 	$(INSTALL) --no-build-isolation torch-scatter==2.1.2
 	$(PYTEST) -m scatter
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-$(READY): pyproject.toml constraints.txt tools/create_venv.sh
+# $(READY)-demo and $(READY)-dev: the package with the extra of that name.
+$(READY)-%: pyproject.toml constraints.txt tools/create_venv.sh
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
 	$(INSTALL) --upgrade pip
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[$*]'
 	touch $@
