@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from physgt import __version__
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
@@ -143,6 +144,7 @@ class VTKHDFWriter:
         root.create_dataset("Offsets", data=mesh.offsets, **COMPRESSION)
         root.create_dataset("Types", data=mesh.cell_types, **COMPRESSION)
         own = self._file.create_group("physgt")
+        own.attrs["version"] = __version__
         own.attrs["dimension"] = mesh.dimension
         own["attributes"] = json.dumps(dict(attributes), default=_plain)
         if self._moving:

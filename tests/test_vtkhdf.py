@@ -17,6 +17,7 @@ import xarray as xr
 from vtkmodules.vtkCommonDataModel import vtkPartitionedDataSet
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
 
+import physgt
 from physgt.datasets.vtk_bridge import from_pyvista
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -94,6 +95,14 @@ def test_vtk_reads_at_every_time_the_very_numbers_that_were_written(
                 assert not found[:, 2].any()
                 found = found[:, :2]
             np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+
+
+def test_a_file_says_which_physgt_wrote_it_and_units_where_the_numbers_are(
+    planar_file: Path,
+) -> None:
+    with h5py.File(planar_file) as file:
+        assert file["physgt"].attrs["version"] == physgt.__version__
+        assert file["VTKHDF/PointData/velocity"].attrs["units"] == "m/s"
 
 
 @pytest.mark.parametrize("number", ["int8", "uint8", "int32", "int64", "uint64", "float32"])
