@@ -272,6 +272,9 @@ def test_a_gif_has_each_second_time_where_every_is_two(ramp: Trajectory, tmp_pat
     gif = Image.open(path)
     assert gif.n_frames == 2
     assert gif.info["duration"] == 100
+    gif.seek(1)
+    shown = np.asarray(gif.convert("RGB"), dtype=float)
+    assert np.abs(shown - canvas_of(ramp).pixels(2)[..., :3]).mean() < 6
 
 
 def test_a_film_that_fails_leaves_the_old_one_and_nothing_else(ramp: Trajectory, tmp_path: Path):

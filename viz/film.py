@@ -68,7 +68,12 @@ def _frames(canvas: Canvas, count: int, progress: Progress | None) -> Iterator[n
 
 
 def _write_gif(frames: Iterator[np.ndarray], path: Path, frames_per_second: float) -> None:
-    images = (Image.fromarray(frame).convert("RGB") for frame in frames)
+    # Of a GIF's 256 colours an octree gives rare ones, large errors above all, their share; the
+    # usual median cut would merge them into their neighbours.
+    images = (
+        Image.fromarray(frame).convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)
+        for frame in frames
+    )
     next(images).save(
         path, save_all=True, append_images=images, duration=1000 / frames_per_second, loop=0
     )
