@@ -32,9 +32,8 @@ def render(
     With `reference` three panels show reference, prediction and the length of their difference.
     The reference's range colours both; the error's colours begin at 0 and span as much, or end at
     `error_limit` where one is given. Vectors are drawn by magnitude unless `component` (a number
-    from 0, or x, y, z) picks one. `size` is the longer side in pixels. colour_map is one of
-    matplotlib's. PDF and SVG keep lines and letters
-    sharp at any size.
+    from 0, or x, y, z) picks one. `size` is the longer side in pixels; colour_map is one of
+    matplotlib's. PDF and SVG keep lines and letters sharp at any size.
 
     Planar meshes need neither a screen nor OpenGL; a mesh in three dimensions is seen by its
     surface and needs OpenGL, but no screen.
