@@ -6,11 +6,13 @@ Source: Schoof and Yarberry, "EXODUS II: A Finite Element Data Model", SAND92-21
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyvista as pv
+from scipy.io import netcdf_file
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 from vtkmodules.vtkIOExodus import vtkExodusIIReader
 
@@ -40,6 +42,7 @@ def read_exodus(path: Path) -> Trajectory:
     original ones: displacements are a field and don't move the mesh.
     """
     with vtk_errors(path):
+        _check_whole(path)
         reader = _reader(path)
         times = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
         number = reader.GetNumberOfObjectArrays(vtkExodusIIReader.GLOBAL)
@@ -54,10 +57,28 @@ def read_exodus(path: Path) -> Trajectory:
     return trajectory_of(path, steps, read)
 
 
+def _check_whole(path: Path) -> None:
+    """VTK takes what is missing at the end of a netCDF-3 file for zeros; scipy doesn't."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF"):
+        raise PhysgtError("not an Exodus II file: it begins neither as netCDF nor as HDF5.")
+    problem = ""
+    if magic in (b"CDF\x01", b"CDF\x02"):
+        # scipy warns that arrays still refer to the file while it closes it.
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            try:
+                netcdf_file(path, mmap=True).close()
+            except ValueError as error:
+                problem = str(error)
+    if problem:
+        raise PhysgtError(f"truncated Exodus II file ({problem}); copy or write it again.")
+
+
 def _reader(path: Path) -> vtkExodusIIReader:
     reader = vtkExodusIIReader()
     if not reader.CanReadFile(str(path)):
-        raise PhysgtError(f"{path}: not an Exodus II file, or truncated; write it again.")
+        raise PhysgtError("not an Exodus II file, or damaged; copy or write it again.")
     reader.SetFileName(str(path))
     reader.SetApplyDisplacements(False)
     # Every block then has all points of the file, numbered as there.

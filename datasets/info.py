@@ -104,9 +104,10 @@ def table(description: Description) -> Group:
     for name, value in rows:
         head.add_row(Text(name, style="bold"), Text(value))
     of = f"{d.num_sampled} of {len(d.times)} times" if d.num_sampled < len(d.times) else "all times"
-    listing = Table(
-        "field", "units", "on", "components", "type", "minimum", "maximum", "not finite"
-    )
+    listing = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    listing.add_column("field", overflow="fold", min_width=12)
+    for name in ("units", "on", "size", "type", "minimum", "maximum", "not finite"):
+        listing.add_column(name, overflow="fold")
     listing.title = f"fields, ranges over {of}"
     listing.title_justify = "left"
     for entry in d.fields:

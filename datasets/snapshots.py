@@ -60,13 +60,12 @@ def trajectory_of(
     def read_frame(i: int) -> Frame:
         return layout.frame(i, read(int(order[i])))
 
-    return Trajectory.from_frames(
-        layout.mesh,
-        ordered,
-        [entry.field for entry in layout.entries],
-        read_frame,
-        attributes={"fields_not_at_all_times": layout.left_out} if layout.left_out else {},
-    )
+    left_out = {"fields_not_at_all_times": layout.left_out} if layout.left_out else {}
+    fields = [entry.field for entry in layout.entries]
+    try:
+        return Trajectory.from_frames(layout.mesh, ordered, fields, read_frame, attributes=left_out)
+    except PhysgtError as error:
+        raise PhysgtError(f"{source}: {error}") from error
 
 
 @dataclass(frozen=True)

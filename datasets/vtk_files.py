@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pyvista as pv
+from vtkmodules.vtkCommonCore import vtkLogger
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 from vtkmodules.vtkIOGeometry import vtkAVSucdReader
 
+from physgt.datasets.legacy_ascii import check_ascii_end
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_bridge import from_pyvista
@@ -55,6 +57,8 @@ def _read_grid(path: Path) -> pv.DataSet:
         reader.SetFileName(str(path))
         reader.Update()
         return pv.wrap(reader.GetOutput())
+    if path.suffix.lower() == ".vtk":
+        check_ascii_end(path)
     grid = pv.get_reader(path).read()
     return merge_points(grid) if path.suffix.lower() in PIECES else grid
 
@@ -97,14 +101,23 @@ def vtk_errors(path: Path) -> Iterator[None]:
     """
     caught = pv.VtkErrorCatcher(send_to_logging=False)
     problem: Exception | None = None
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     try:
         with caught:
             yield
     except Exception as error:
         problem = error
-    reported = [" ".join(event.alert.split()) for event in caught.error_events]
+    finally:
+        vtkLogger.SetStderrVerbosity(verbosity)
+    # Readers of the older formats only warn: "Error reading binary data!"
+    serious = [event for event in caught.warning_events if "Error reading" in event.alert]
+    reported = [" ".join(event.alert.split()) for event in (*caught.error_events, *serious)]
+    # "Algorithm ... returned failure" says no more than that another message exists.
+    telling = [alert for alert in reported if not alert.startswith("Algorithm")]
     if reported:
-        raise PhysgtError(f"{path}: truncated or damaged; VTK says: {reported[0]}") from problem
+        reason = f": {telling[0]}" if telling else ""
+        raise PhysgtError(f"{path}: VTK can't read it, truncated or damaged{reason}") from problem
     if isinstance(problem, PhysgtError):
         told = str(problem)
         raise PhysgtError(told if told.startswith(str(path)) else f"{path}: {told}") from problem

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import h5py
 import pyvista as pv
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
@@ -37,7 +38,14 @@ def read_xdmf(path: Path) -> Trajectory:
     if _is_meshios(grids, series):
         own = XDMFSeries(path)
         return trajectory_of(path, own.times, own.read)
-    return _read_with_vtk(path, [grid.get("Name", "") for grid in series])
+    _check_heavy_data(path, grids)
+    return _read_with_vtk(
+        path,
+        {
+            grid.get("Name", ""): {entry.get("Name", "") for entry in grid.iter("Attribute")}
+            for grid in series
+        },
+    )
 
 
 def _is_meshios(grids: list[ElementTree.Element], series: list[ElementTree.Element]) -> bool:
@@ -49,7 +57,20 @@ def _is_meshios(grids: list[ElementTree.Element], series: list[ElementTree.Eleme
     return tags <= {"include", "Time", "Attribute"} and nested is None
 
 
-def _read_with_vtk(path: Path, names: list[str]) -> Trajectory:
+def _check_heavy_data(path: Path, grids: list[ElementTree.Element]) -> None:
+    """Every HDF5 file named must open; VTK would go on without it."""
+    texts = [item.text or "" for grid in grids for item in grid.iter("DataItem")]
+    for name in sorted({text.strip().partition(":/")[0] for text in texts if ":/" in text}):
+        try:
+            h5py.File(path.parent / name).close()
+        except OSError as error:
+            raise PhysgtError(
+                f"{path}: needs {name}, which is missing or truncated ({error}). "
+                "Copy both files together."
+            ) from error
+
+
+def _read_with_vtk(path: Path, series: dict[str, set[str]]) -> Trajectory:
     with vtk_errors(path):
         reader = pv.get_reader(path).reader
         reader.UpdateInformation()
@@ -59,24 +80,33 @@ def _read_with_vtk(path: Path, names: list[str]) -> Trajectory:
     def read(i: int) -> Snapshot:
         with vtk_errors(path):
             reader.UpdateTimeStep(steps[i])
-            return _together(pv.wrap(reader.GetOutputDataObject(0)), names)
+            return _together(pv.wrap(reader.GetOutputDataObject(0)), series)
 
     return trajectory_of(path, steps, read)
 
 
-def _together(output: pv.DataSet | pv.MultiBlock, names: list[str]) -> Snapshot:
-    """The fields of all collections, which must have one mesh."""
+def _together(output: pv.DataSet | pv.MultiBlock, series: dict[str, set[str]]) -> Snapshot:
+    """The fields of all collections, which must have one mesh; `series` tells which has which."""
     if not isinstance(output, pv.MultiBlock):
         return snapshot_of(output)
-    # VTK hands on a grid outside of the collections as well, with values of no time.
-    parts = [snapshot_of(grid) for name, grid in named_blocks(output).items() if name in names]
+    # VTK hands on a grid outside of the collections as well, and leaves values of no time, or of
+    # another collection, on grids: only what the XML puts there counts.
+    grids = {name: grid for name, grid in named_blocks(output).items() if name in series}
+    parts = {name: snapshot_of(grid) for name, grid in grids.items()}
     if not parts:
         raise PhysgtError("no grid over time that VTK can read.")
-    first = parts[0]
-    if any(part.mesh.num_points != first.mesh.num_points for part in parts):
+    first = next(iter(parts.values()))
+    if any(part.mesh.num_points != first.mesh.num_points for part in parts.values()):
         raise PhysgtError(
-            f"holds the grids {', '.join(names)} of different size; write one grid a file."
+            f"holds the grids {', '.join(parts)} of different size; write one grid a file."
         )
-    node = {name: values for part in parts for name, values in part.node.items()}
-    cell = {name: values for part in parts for name, values in part.cell.items()}
+    node, cell = (
+        {
+            field: values
+            for name, part in parts.items()
+            for field, values in part.of(location).items()
+            if field in series[name]
+        }
+        for location in ("node", "cell")
+    )
     return Snapshot(first.mesh, node, cell)
