@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from xarray.backends import BackendArray, CachingFileManager
 from xarray.core import indexing
 
+from physgt.datasets.hdf5_file import HDF5File
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, is_planar
@@ -39,10 +39,10 @@ def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:
     """
     path = Path(path)
     _check_file(path)
-    files = CachingFileManager(_OpenFile, path, mode="r")
+    files = CachingFileManager(HDF5File, path, mode="r")
     try:
         with files.acquire_context() as opened:
-            return _trajectory(path, opened.file, files)
+            return opened.read(lambda current: _trajectory(path, current.file, files))
     except KeyError as error:
         raise PhysgtError(f"{path}: incomplete VTKHDF file: {error.args[0]}.") from error
     except OSError as error:
@@ -57,22 +57,6 @@ class _Stored:
     location: str
     starts: np.ndarray
     over_time: bool
-
-
-class _OpenFile:
-    """An open HDF5 file that opens each of its data sets once: looking one up costs a read."""
-
-    def __init__(self, path: Path, mode: str) -> None:
-        try:
-            self.file = h5py.File(path, mode)
-        except OSError:
-            # Someone writes to it at this moment and holds a lock.
-            self.file = h5py.File(path, mode, locking=False)
-        self.dataset = cache(self.file.__getitem__)
-
-    def close(self) -> None:
-        self.dataset.cache_clear()
-        self.file.close()
 
 
 class _Frames(BackendArray):
@@ -93,19 +77,20 @@ class _Frames(BackendArray):
 
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         times, rest = key[0], key[1:]
+        if not isinstance(times, slice):
+            return self._frame(self.stored.starts[times])[rest]
+        frames = [self._frame(start)[rest] for start in self.stored.starts[times]]
+        empty = np.empty((0, *self.shape[1:]), self.dtype)
+        return np.stack(frames) if frames else empty[:, *rest]
+
+    def _frame(self, start: int) -> np.ndarray:
         try:
             with self.files.acquire_context() as opened:
-                dataset = opened.dataset(self.stored.location)
-                if isinstance(times, slice):
-                    starts = self.stored.starts[times]
-                    frames = [self._frame(dataset, start)[rest] for start in starts]
-                    return np.stack(frames) if frames else np.empty(self.shape)[times, *rest]
-                return self._frame(dataset, self.stored.starts[times])[rest]
+                rows = opened.read(
+                    lambda file: file.dataset(self.stored.location)[start : start + self.rows]
+                )
         except OSError as error:
             raise _unreadable(self.path, error) from error
-
-    def _frame(self, dataset: h5py.Dataset, start: int) -> np.ndarray:
-        rows = dataset[start : start + self.rows]
         # Planar vectors have a third component on disk.
         kept = rows[:, : self.stored.field.components] if rows.ndim == 2 else rows
         return kept.reshape(self.frame_shape)
@@ -270,7 +255,8 @@ def _check_file(path: Path) -> None:
 def _root(path: Path, file: h5py.File) -> h5py.Group:
     if "VTKHDF" not in file:
         raise PhysgtError(
-            f"{path}: an HDF5 file without the group /VTKHDF; it holds {sorted(file) or 'nothing'}."
+            f"{path}: an HDF5 file without the group /VTKHDF; it holds "
+            f"{sorted(file) or 'nothing'}. For a layout of your own see examples/own_hdf5.py."
         )
     root = file["VTKHDF"]
     kind = root.attrs.get("Type", b"none")

@@ -172,6 +172,31 @@ def test_a_file_can_be_read_while_it_is_written(tmp_path: Path) -> None:
         np.testing.assert_array_equal(later.frame(2)["a"], np.full(5, 2.0))
 
 
+def test_what_another_process_has_written_meanwhile_does_not_confuse_old_frames(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "live.vtkhdf"
+    context = multiprocessing.get_context("forkserver")
+    num_complete = context.Value("i", 0, lock=False)
+    process = context.Process(target=write_until_killed, args=(path, num_complete))
+    process.start()
+    try:
+        while num_complete.value < 2 and process.is_alive():
+            time.sleep(0.001)
+        early = read_vtkhdf(path)
+        for _ in range(10):
+            seen = num_complete.value
+            later = read_vtkhdf(path)
+            assert later.num_times >= seen
+            for trajectory, index in ((early, 0), (early, -1), (later, 0), (later, -1)):
+                number = index % trajectory.num_times
+                found = trajectory.frame(index)["a"]
+                np.testing.assert_array_equal(found, counted_frame(number, 700))
+    finally:
+        process.kill()
+        process.join()
+
+
 def test_reading_one_frame_of_ten_thousand_reads_one_frame(tmp_path: Path) -> None:
     counter = Path("/proc/self/io")
     if not counter.exists():

@@ -1,0 +1,79 @@
+"""HDF5 files that stay open for reading, and may grow meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, TypeVar
+from weakref import WeakSet
+
+import h5py
+
+Found = TypeVar("Found")
+ATTEMPTS = 3
+"""How often something is read, at most, because someone wrote meanwhile."""
+
+
+class HDF5File:
+    """A file open for reading, with data sets that stay open as well: finding one costs a read.
+
+    HDF5 remembers what it has seen of a file's structure, shares that among all handles of a
+    process, and does not look again. If another process writes, even old rows would then be
+    missing. So `read` opens the file again when its size or time of change is another.
+    """
+
+    _open_files: ClassVar[WeakSet[HDF5File]] = WeakSet()
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self.path, self.mode = path, mode
+        self._open()
+        self._open_files.add(self)
+
+    def read(self, take: Callable[[HDF5File], Found]) -> Found:
+        """What `take` gets from this file, if possible in a moment in which no one writes."""
+        for remaining in reversed(range(ATTEMPTS)):
+            if self._outdated():
+                self._close_everywhere()
+            if not self.file:
+                self._open()
+            try:
+                found = take(self)
+            except Exception:
+                if not (remaining and self._outdated()):
+                    raise
+            else:
+                if not (remaining and self._outdated()):
+                    return found
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        self.dataset.cache_clear()
+        self.file.close()
+
+    def _open(self) -> None:
+        self._state = _state(self.path)
+        try:
+            self.file = h5py.File(self.path, self.mode)
+        except OSError:
+            # Someone writes to it at this moment and holds a lock.
+            self.file = h5py.File(self.path, self.mode, locking=False)
+        self.dataset = cache(self.file.__getitem__)
+
+    def _outdated(self) -> bool:
+        """Whether the file was written to since; one that another has replaced was not."""
+        try:
+            state = _state(self.path)
+        except FileNotFoundError:
+            return False
+        return state != self._state and state[:2] == self._state[:2]
+
+    def _close_everywhere(self) -> None:
+        for other in list(self._open_files):
+            if other._state[:2] == self._state[:2]:
+                other.close()
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
