@@ -306,8 +306,10 @@ def render(
     reference: Path | None = None,
     component: str | None = None,
     time: float | None = None,
+    every: int = 1,
+    error_limit: float | None = None,
 ) -> None:
-    """Draw a field: a picture (PNG) of one time or a film (MP4, GIF) of all.
+    """Draw a field: a picture (PNG, PDF, SVG) of one time or a film (MP4, GIF) of all.
 
     Example: physgt render prediction.vtkhdf velocity -o velocity.mp4 --reference reference.vtkhdf
 
@@ -318,28 +320,34 @@ def render(
     field
         The field; a vector is drawn by its length unless --component names one of x, y, z.
     output
-        The file to write: .png, .mp4 or .gif.
+        The file to write: .png, .pdf, .svg, .mp4 or .gif.
     reference
         A trajectory on the same mesh: draws reference, prediction and error together.
     component
         One component of a vector: x, y or z.
     time
         The time of a picture in s; the last without it.
+    every
+        A film takes each EVERY-th time.
+    error_limit
+        Where the colours of the error end; as wide as the field's own range without it.
     """
     from physgt.datasets import open_trajectory
     from physgt.progress import progress_bar
-    from physgt.viz import animate
+    from physgt.viz import PICTURE_SUFFIXES, animate
     from physgt.viz import render as draw
 
     trajectory = open_trajectory(path)
-    other = None if reference is None else open_trajectory(reference)
-    if output.suffix == ".png":
-        draw(trajectory, field, output, time=time, reference=other, component=component)
+    shared: dict[str, Any] = {
+        "reference": None if reference is None else open_trajectory(reference),
+        "component": component,
+        "error_limit": error_limit,
+    }
+    if output.suffix.lower() in PICTURE_SUFFIXES:
+        draw(trajectory, field, output, time=time, **shared)
     else:
         with progress_bar("drawing") as update:
-            animate(
-                trajectory, field, output, reference=other, component=component, progress=update
-            )
+            animate(trajectory, field, output, every=every, progress=update, **shared)
     out.print(f"wrote {output}")
 
 

@@ -24,9 +24,12 @@ from physgt.case import Case, TrainingSettings
 from physgt.datasets import open_trajectory
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
+from physgt.interrupts import interrupts_wait
+from physgt.loss import free_noise, unrolled_loss
 from physgt.normalizer import Moments
 from physgt.rollout import rollout, score
-from physgt.samples import Samples, Window
+from physgt.samples import Samples
+from physgt.schedule import learning_rate, moving_average
 from physgt.simulator import Simulator, read_safetensors
 from physgt.trajectory import Trajectory
 
@@ -75,7 +78,8 @@ def train(
     with SummaryWriter(str(directory), purge_step=run.step) as events:
         try:
             while run.step < settings.steps:
-                result = _advance_and_validate(run, samples, validation or {})
+                with interrupts_wait():
+                    result = _advance_and_validate(run, samples, validation or {})
                 _log(events, settings, result)
                 if report is not None:
                     report(result)
@@ -120,7 +124,7 @@ class Run:
         self.simulator = simulator
         self.settings = settings
         self.directory = directory
-        self.averaged = AveragedModel(simulator, avg_fn=_moving_average(settings.ema_decay))
+        self.averaged = AveragedModel(simulator, avg_fn=moving_average(settings.ema_decay))
         self.optimizer = torch.optim.AdamW(
             simulator.parameters(),
             lr=settings.learning_rate,
@@ -135,7 +139,7 @@ class Run:
         settings = self.settings
         generator = np.random.default_rng([settings.seed, self.step])
         window = samples.draw(generator, settings.batch_size).to(self.simulator.device)
-        noise = self._noise(window, generator)
+        noise = free_noise(self.simulator, window, settings.noise, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -152,13 +156,6 @@ class Run:
         self.averaged.update_parameters(self.simulator)
         self.step += 1
         return value
-
-    def _noise(self, window: Window, generator: np.random.Generator) -> Tensor:
-        """Noise for the first state of a window, in physical units, on free components only."""
-        unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
-        scale = self.settings.noise * self.simulator.state.std
-        noise = torch.as_tensor(unit, device=self.simulator.device) * scale
-        return torch.where(window.graph.free, noise, torch.zeros_like(noise))
 
     def validate(self, trajectories: dict[str, Trajectory]) -> float | None:
         """Mean relative L2 of free rollouts over fields, times and trajectories.
@@ -260,48 +257,6 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     simulator.origin.copy_(torch.as_tensor(points.min(axis=0)))
     simulator.extent.copy_(torch.as_tensor(np.ptp(points, axis=0).max()))
     simulator.edge_length.copy_(lengths.mean())
-
-
-def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor:
-    """Mean squared error of normalised increments over free components and unrolled steps.
-
-    Each step starts from the prediction of the one before and is compared with the increment
-    that leads from there to the true next state, so the target corrects noise and drift alike.
-    """
-    state = window.states[0] + noise
-    total = torch.zeros((), device=state.device)
-    free = window.graph.free.sum()
-    for forcing, next_state in zip(window.forcings, window.states[1:], strict=True):
-        predicted = simulator.predict(window.graph, state, forcing)
-        target = simulator.target(window.graph, state, next_state)
-        error = torch.where(window.graph.free, predicted - target, torch.zeros_like(target))
-        total = total + error.square().sum() / free
-        # What isn't free is given at each time: on it goes with the boundary's true values.
-        advanced = state + simulator.increment.denormalize(predicted)
-        state = torch.where(window.graph.free, advanced, next_state)
-    return total / len(window.forcings)
-
-
-def learning_rate(settings: TrainingSettings, step: int) -> float:
-    """Linear warm-up, then a cosine from the peak to its final share."""
-    warmup = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
-    progress = step / max(settings.steps - 1, 1)
-    final = settings.final_learning_rate
-    cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
-    return settings.learning_rate * warmup * cosine
-
-
-def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """An exponential moving average whose memory grows with the steps taken, up to `decay`.
-
-    With the full decay from the start, the average would long remember the random weights.
-    """
-
-    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        share = min(decay, (1 + int(count)) / (10 + int(count)))
-        return torch.lerp(current, averaged, share)
-
-    return average
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

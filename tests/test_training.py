@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,11 @@ from safetensors.torch import load_file
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import PhysgtError, Simulator
 from physgt.case import Case, read_case
+from physgt.loss import unrolled_loss
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
-from physgt.training import (
-    Report,
-    fit_normalizers,
-    learning_rate,
-    open_trajectories,
-    train,
-    unrolled_loss,
-)
+from physgt.schedule import learning_rate
+from physgt.training import Report, Run, fit_normalizers, open_trajectories, train
 
 TRAIN = {f"case {seed}": heat_trajectory(seed) for seed in range(4)}
 UNSEEN = {"unseen": heat_trajectory(seed=9)}
@@ -73,18 +69,25 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
 
 
-def test_an_interrupted_training_resumes_at_the_step_it_was_interrupted_in(tmp_path):
+def test_ctrl_c_stops_between_two_steps_and_the_run_goes_on_from_there(tmp_path, monkeypatch):
     case = heat_case(tmp_path)
+    advance = Run.advance
 
-    def interrupt(report: Report) -> None:
-        if report.step == 6:
-            raise KeyboardInterrupt
+    def advance_interrupted_in_step_six(self: Run, samples: Samples) -> float:
+        if self.step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return advance(self, samples)
 
-    with pytest.raises(KeyboardInterrupt):
-        train(case, TRAIN, tmp_path / "run", report=interrupt)
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "advance", advance_interrupted_in_step_six)
+        with pytest.raises(KeyboardInterrupt):
+            train(case, TRAIN, tmp_path / "parts")
     seen: list[Report] = []
-    train(case, TRAIN, tmp_path / "run", report=seen.append, resume=True)
+    train(case, TRAIN, tmp_path / "parts", report=seen.append, resume=True)
+    train(case, TRAIN, tmp_path / "whole")
     assert seen[0].step == 7
+    ours, theirs = weights(tmp_path / "parts"), weights(tmp_path / "whole")
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_a_seed_gives_the_same_weights_and_another_seed_others(tmp_path):

@@ -1,0 +1,45 @@
+"""What training minimises, and the noise that makes a rollout forgive its own errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from physgt.samples import Window
+from physgt.simulator import Simulator
+
+
+def free_noise(
+    simulator: Simulator, window: Window, share: float, generator: np.random.Generator
+) -> Tensor:
+    """(N, S) noise for the first state of a window, in physical units, on free components only.
+
+    Normal, with a standard deviation of `share` times that of each component in the training set.
+
+    Source: Sanchez-Gonzalez et al., "Learning to Simulate Complex Physics with Graph Networks",
+    ICML 2020, section 4.4.
+    """
+    unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
+    noise = torch.as_tensor(unit, device=simulator.device) * (share * simulator.state.std)
+    return torch.where(window.graph.free, noise, torch.zeros_like(noise))
+
+
+def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor:
+    """Mean squared error of normalised increments over free components and unrolled steps.
+
+    Each step starts from the prediction of the one before and is compared with the increment
+    that leads from there to the true next state, so the target corrects noise and drift alike.
+    """
+    state = window.states[0] + noise
+    total = torch.zeros((), device=state.device)
+    free = window.graph.free.sum()
+    for forcing, next_state in zip(window.forcings, window.states[1:], strict=True):
+        predicted = simulator.predict(window.graph, state, forcing)
+        target = simulator.target(window.graph, state, next_state)
+        error = torch.where(window.graph.free, predicted - target, torch.zeros_like(target))
+        total = total + error.square().sum() / free
+        # What isn't free is given at each time: on it goes with the boundary's true values.
+        advanced = state + simulator.increment.denormalize(predicted)
+        state = torch.where(window.graph.free, advanced, next_state)
+    return total / len(window.forcings)

@@ -1,0 +1,33 @@
+"""How the learning rate and the averaged weights change over a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from physgt.case import TrainingSettings
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """Linear warm-up, then a cosine from the peak to its final share."""
+    warmup = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+    progress = step / max(settings.steps - 1, 1)
+    final = settings.final_learning_rate
+    cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+    return settings.learning_rate * warmup * cosine
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential moving average whose memory grows with the steps taken, up to `decay`.
+
+    With the full decay from the start, the average would long remember the random weights.
+    """
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        share = min(decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(current, averaged, share)
+
+    return average
