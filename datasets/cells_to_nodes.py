@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.sparse import csr_array
 
+from physgt.fields import field_dataset, field_variable
 from physgt.mesh import Mesh
 from physgt.task import Field
-from physgt.trajectory import Frame, Trajectory, field_dataset, field_variable
+from physgt.trajectory import Frame, Trajectory
 
 
 def cells_to_nodes(trajectory: Trajectory) -> Trajectory:
@@ -19,11 +20,16 @@ def cells_to_nodes(trajectory: Trajectory) -> Trajectory:
     Whole numbers become float64. A node in no cell gets nan.
     """
     weights = _cells_around_nodes(trajectory.mesh)
+    in_no_cell = np.diff(weights.indptr) == 0
     series, still = trajectory.declared(over_time=True), trajectory.declared(over_time=False)
     on_cells = {field.name for field in (*series, *still) if field.location == "cell"}
 
     def moved(frame: Frame) -> Frame:
-        return {name: weights @ v if name in on_cells else v for name, v in frame.items()}
+        found = dict(frame)
+        for name in on_cells & found.keys():
+            found[name] = weights @ frame[name]
+            found[name][in_no_cell] = np.nan
+        return found
 
     # All fields of a time are asked for one after the other.
     @lru_cache(maxsize=1)

@@ -15,9 +15,10 @@ from rich.text import Text
 
 from physgt.cells import CELL_TYPES
 from physgt.datasets.formats import format_name, open_trajectory
+from physgt.fields import AXES
 from physgt.mesh import NodeType
 from physgt.task import Field
-from physgt.trajectory import AXES, Trajectory
+from physgt.trajectory import Trajectory
 
 MOST_TIMES = 100
 """Ranges are taken over at most as many times, so that long files are described soon."""
@@ -140,7 +141,7 @@ def _ranges(trajectory: Trajectory, sampled: list[int]) -> tuple[FieldRange, ...
 
 
 def _widened(known: FieldRange, values: np.ndarray) -> FieldRange:
-    finite = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)].astype(np.float64)
     return FieldRange(
         known.field,
         known.over_time,

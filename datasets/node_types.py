@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from physgt.errors import PhysgtError
+from physgt.fields import AXES
 from physgt.mesh import NUM_NODE_TYPES, Mesh, NodeType
-from physgt.trajectory import AXES, Trajectory
+from physgt.trajectory import Trajectory
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -105,7 +106,8 @@ def _where(rule: str, condition: str, points: np.ndarray) -> np.ndarray:
     """(N,) bool. The text is parsed, and only what OPERATORS lists is computed."""
     coordinates = dict(zip(AXES, points.T, strict=False))
     try:
-        found = _value(ast.parse(condition, mode="eval").body, coordinates)
+        with np.errstate(all="ignore"):
+            found = _value(ast.parse(condition, mode="eval").body, coordinates)
     except (SyntaxError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PhysgtError(
             f"node type rule '{rule}': can't understand '{condition}'; write comparisons (<, <=, "

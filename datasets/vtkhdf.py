@@ -14,15 +14,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from xarray.backends import BackendArray, CachingFileManager
-from xarray.core import indexing
+from xarray.backends import CachingFileManager
 
 from physgt.datasets.hdf5_file import HDF5File
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
+from physgt.fields import field_dataset, field_variable, lazy_variable
 from physgt.mesh import Mesh, is_planar
 from physgt.task import Field, Location
-from physgt.trajectory import Trajectory, field_dataset, field_variable
+from physgt.trajectory import Trajectory
 
 __all__ = ["VTKHDFWriter", "read_vtkhdf", "write_vtkhdf"]
 
@@ -59,36 +59,21 @@ class _Stored:
     over_time: bool
 
 
-class _Frames(BackendArray):
-    """xarray's view of a field in the file."""
+@dataclass(frozen=True)
+class _FrameReader:
+    """Reads a field of one time from the file; can be pickled."""
 
-    def __init__(self, path: Path, files: CachingFileManager, stored: _Stored, mesh: Mesh) -> None:
-        frame_shape = stored.field.frame_shape(mesh)
-        self.path, self.files, self.stored = path, files, stored
-        self.rows = 1 if stored.field.location == "global" else frame_shape[0]
-        self.frame_shape = frame_shape
-        self.shape = (len(stored.starts), *frame_shape)
-        self.dtype = np.dtype(stored.field.dtype)
+    path: Path
+    files: CachingFileManager
+    stored: _Stored
+    frame_shape: tuple[int, ...]
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._read
-        )
-
-    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
-        times, rest = key[0], key[1:]
-        if not isinstance(times, slice):
-            return self._frame(self.stored.starts[times])[rest]
-        frames = [self._frame(start)[rest] for start in self.stored.starts[times]]
-        empty = np.empty((0, *self.shape[1:]), self.dtype)
-        return np.stack(frames) if frames else empty[:, *rest]
-
-    def _frame(self, start: int) -> np.ndarray:
+    def __call__(self, index: int) -> np.ndarray:
+        start = self.stored.starts[index]
+        stop = start + (1 if self.stored.field.location == "global" else self.frame_shape[0])
         try:
             with self.files.acquire_context() as opened:
-                rows = opened.read(
-                    lambda file: file.dataset(self.stored.location)[start : start + self.rows]
-                )
+                rows = opened.read(lambda file: file.dataset(self.stored.location)[start:stop])
         except OSError as error:
             raise _unreadable(self.path, error) from error
         # Planar vectors have a third component on disk.
@@ -107,10 +92,12 @@ def _trajectory(path: Path, file: h5py.File, files: CachingFileManager) -> Traje
     mesh = _read_mesh(root, own, len(times))
     variables = {}
     for stored in _stored_fields(path, root, mesh, len(times)):
-        frames = _Frames(path, files, stored, mesh)
-        values = indexing.LazilyIndexedArray(frames) if stored.over_time else frames._read((0,))
-        variables[stored.field.name] = field_variable(
-            stored.field, values, over_time=stored.over_time
+        shape = stored.field.frame_shape(mesh)
+        read = _FrameReader(path, files, stored, shape)
+        variables[stored.field.name] = (
+            lazy_variable(stored.field, (len(times), *shape), read)
+            if stored.over_time
+            else field_variable(stored.field, read(0), over_time=False)
         )
     attributes = {} if own is None else json.loads(own["attributes"].asstr()[()])
     return Trajectory(mesh, field_dataset(variables, times), attributes)

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from physgt.errors import PhysgtError
+from physgt.fields import AXES, field_dataset, field_variable, lazy_variable
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
 
 Frame = dict[str, np.ndarray]
-AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +96,10 @@ class Trajectory:
         """
         variables = {}
         for declared in fields:
-            lazy = indexing.LazilyIndexedArray(_Frames(declared, mesh, len(times), read_frame))
-            variables[declared.name] = field_variable(declared, lazy, over_time=True)
+            shape = declared.frame_shape(mesh)
+            variables[declared.name] = lazy_variable(
+                declared, (len(times), *shape), _frame_reader(declared, shape, read_frame)
+            )
         dataset = field_dataset(variables, times)
         return cls(mesh, dataset if static is None else dataset.merge(static), attributes or {})
 
@@ -223,43 +223,21 @@ def matching_times(times: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray
     return np.flatnonzero(equal), nearest[equal]
 
 
-class _Frames(BackendArray):
-    """xarray's view of frames that are read one at a time."""
+def _frame_reader(
+    declared: Field, shape: tuple[int, ...], read_frame: Callable[[int], Mapping[str, np.ndarray]]
+) -> Callable[[int], np.ndarray]:
+    """Read one field of a frame, and see to it that the frames are all alike."""
 
-    def __init__(
-        self,
-        declared: Field,
-        mesh: Mesh,
-        num_times: int,
-        read_frame: Callable[[int], Mapping[str, np.ndarray]],
-    ) -> None:
-        self.name = declared.name
-        self.shape = (num_times, *declared.frame_shape(mesh))
-        self.dtype = np.dtype(declared.dtype)
-        self.read_frame = read_frame
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._read
-        )
-
-    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
-        time, rest = key[0], key[1:]
-        if isinstance(time, slice):
-            indices = range(*time.indices(self.shape[0]))
-            if not indices:
-                return np.empty((0, *self.shape[1:]), self.dtype)[:, *rest]
-            return np.stack([self._frame(i)[rest] for i in indices])
-        return self._frame(int(time))[rest]
-
-    def _frame(self, index: int) -> np.ndarray:
-        values = np.asarray(self.read_frame(index)[self.name], dtype=self.dtype)
-        if values.shape != self.shape[1:]:
+    def read(index: int) -> np.ndarray:
+        values = np.asarray(read_frame(index)[declared.name], dtype=declared.dtype)
+        if values.shape != shape:
             raise PhysgtError(
-                f"field '{self.name}' has shape {values.shape} at time number {index}, "
-                f"but {self.shape[1:]} before."
+                f"field '{declared.name}' has shape {values.shape} at time number {index}, "
+                f"but {shape} before."
             )
         return values
+
+    return read
 
 
 def _declare(name: str, frame: np.ndarray, location: Location, units: str) -> Field:
@@ -291,25 +269,3 @@ def _check_shape(declared: Field, shape: tuple[int, ...], mesh: Mesh) -> None:
             f"field '{declared.name}' has shape {shape} at one time, but the mesh has "
             f"{mesh.num_points} nodes and {mesh.num_cells} cells."
         )
-
-
-def field_variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
-    """Values of a field, an array or lazy, with the names of their dimensions and the units."""
-    dims = ["time"] if over_time else []
-    if declared.location != "global":
-        dims.append(declared.location)
-    if declared.components > 1:
-        dims.append(f"{declared.name}_component")
-    return xr.Variable(dims, values, attrs={"units": declared.units})
-
-
-def field_dataset(variables: Mapping[str, xr.Variable], times: np.ndarray) -> xr.Dataset:
-    """The variables of a trajectory with the coordinates of their dimensions."""
-    coordinates: dict[str, Any] = {
-        "time": xr.Variable("time", np.asarray(times, dtype=np.float64), {"units": "s"})
-    }
-    for name, variable in variables.items():
-        dim = f"{name}_component"
-        if variable.sizes.get(dim) in (2, 3):
-            coordinates[dim] = list(AXES[: variable.sizes[dim]])
-    return xr.Dataset(variables, coordinates)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import Simulator, Trajectory
 

@@ -1,6 +1,7 @@
 """A small case with a known solution, for tests that need a trajectory and a task."""
 
 import numpy as np
+
 from physgt import BoundaryCondition, Field, Mesh, Task, Trajectory
 from physgt.mesh import mesh_edges
 

@@ -1,6 +1,4 @@
-"""The export to .pvd and .vtu, read by VTK through pyvista."""
-
-from __future__ import annotations
+"""ParaView's collections: written by us, read by VTK; written by VTK, read by us."""
 
 from pathlib import Path
 
@@ -8,51 +6,58 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from physgt.datasets.pvd import write_pvd
-from physgt.trajectory import Trajectory
-from sample_trajectories import SAMPLES, planar
+from physgt.datasets.pvd import read_pvd, write_pvd
+from physgt.errors import PhysgtError
+from sample_trajectories import solid, solid_moving
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_vtk_reads_at_every_time_the_very_numbers_that_were_exported(
-    name: str, tmp_path: Path
-) -> None:
-    sample = SAMPLES[name]()
-    write_pvd(sample, tmp_path / "out" / "sample.pvd")
-    reader = pv.get_reader(tmp_path / "out" / "sample.pvd")
-    np.testing.assert_array_equal(reader.time_values, sample.times)
-    for i in range(sample.num_times):
-        reader.set_active_time_point(i)
-        grid = reader.read()[0]
-        np.testing.assert_array_equal(grid.celltypes, sample.mesh.cell_types)
-        np.testing.assert_array_equal(grid.cell_connectivity, sample.mesh.connectivity)
-        points = sample.points_at(i)
-        np.testing.assert_array_equal(grid.points[:, : points.shape[1]], points)
-        np.testing.assert_array_equal(grid.point_data["node_type"], sample.mesh.node_type)
-        data = {"node": grid.point_data, "cell": grid.cell_data, "global": grid.field_data}
-        for field in sample.declared():
-            if field.name != "points":
-                found = np.asarray(data[field.location][field.name])
-                expected = sample.frame(i)[field.name]
-                found = found[:, :2] if field.components == 2 else found
-                assert found.dtype == expected.dtype
-                np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+@pytest.mark.parametrize("sample", [solid, solid_moving])
+def test_what_is_written_is_what_is_read_here_and_by_pyvista(tmp_path: Path, sample) -> None:
+    trajectory, path = sample(), tmp_path / "out.pvd"
+    write_pvd(trajectory, path)
+    ours, theirs = read_pvd(path), pv.PVDReader(path)
+    np.testing.assert_array_equal(ours.times, trajectory.times)
+    np.testing.assert_array_equal(theirs.time_values, trajectory.times)
+    np.testing.assert_array_equal(ours.mesh.connectivity, trajectory.mesh.connectivity)
+    for i in range(trajectory.num_times):
+        theirs.set_active_time_point(i)
+        grid = theirs.read()[0]
+        np.testing.assert_array_equal(ours.points_at(i), trajectory.points_at(i))
+        np.testing.assert_array_equal(grid.points, trajectory.points_at(i))
+        for name, values in trajectory.frame(i).items():
+            if name != "points":
+                np.testing.assert_array_equal(ours.frame(i)[name], values)
+                np.testing.assert_array_equal(grid[name], values)
 
 
-def test_an_export_that_fails_leaves_no_collection_that_names_missing_files(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "sample.pvd"
-    write_pvd(planar(), path)
-
-    def fail_at_third(index: int) -> dict[str, np.ndarray]:
-        if index == 2:
-            raise KeyboardInterrupt
-        return planar().frame(index)
-
-    broken = Trajectory.from_frames(
-        planar().mesh, planar().times, planar().declared(over_time=True), fail_at_third
+def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) -> None:
+    image = pv.ImageData(dimensions=(5, 2, 1)).cast_to_unstructured_grid()
+    image["x"] = image.points[:, 0].copy()
+    for part, cells in enumerate(([0, 1], [2, 3])):
+        image.extract_cells(cells).save(tmp_path / f"part{part}.vtu")
+    entries = "".join(
+        f'<DataSet timestep="0.5" part="{part}" file="part{part}.vtu"/>' for part in range(2)
     )
-    with pytest.raises(KeyboardInterrupt):
-        write_pvd(broken, path)
-    assert not path.exists()
+    (tmp_path / "parts.pvd").write_text(
+        f'<VTKFile type="Collection"><Collection>{entries}</Collection></VTKFile>'
+    )
+    trajectory = read_pvd(tmp_path / "parts.pvd")
+    assert trajectory.times.tolist() == [0.5]
+    assert (trajectory.mesh.num_points, trajectory.mesh.num_cells) == (10, 4)
+    np.testing.assert_array_equal(trajectory.frame(0)["x"], trajectory.mesh.points[:, 0])
+
+
+def test_a_truncated_or_empty_collection_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "out.pvd"
+    write_pvd(solid(), path)
+    text = path.read_text()
+    path.write_text(text[:200])
+    with pytest.raises(PhysgtError, match=r"out\.pvd: truncated or damaged collection"):
+        read_pvd(path)
+    path.write_text("<VTKFile><Collection/></VTKFile>")
+    with pytest.raises(PhysgtError, match=r"out\.pvd: lists no files"):
+        read_pvd(path)
+    path.write_text(text)
+    (tmp_path / "out_vtu" / "0.vtu").unlink()
+    with pytest.raises(PhysgtError, match=r"out_vtu/0\.vtu"):
+        read_pvd(path)

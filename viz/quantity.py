@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.errors import PhysgtError
+from physgt.fields import AXES
 from physgt.task import Field
-from physgt.trajectory import AXES, Trajectory
+from physgt.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
