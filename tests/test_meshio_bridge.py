@@ -1,0 +1,108 @@
+"""What meshio reads, and what it does to a program that asks it."""
+
+from pathlib import Path
+
+import meshio
+import numpy as np
+import pytest
+
+from physgt.datasets import open_trajectory
+from physgt.errors import PhysgtError
+
+POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], dtype=float)
+
+GMSH = """$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$PhysicalNames
+3
+2 7 "inlet"
+3 3 "fluid"
+3 7 "solid"
+$EndPhysicalNames
+$Nodes
+5
+1 0 0 0
+2 1 0 0
+3 0 1 0
+4 0 0 1
+5 1 1 1
+$EndNodes
+$Elements
+3
+1 2 2 7 1 1 2 3
+2 4 2 3 1 1 2 3 4
+3 4 2 7 2 2 3 4 5
+$EndElements
+"""
+
+
+def test_physical_groups_of_gmsh_name_node_sets_and_cell_sets_by_dimension_and_tag(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pipe.msh").write_text(GMSH)
+    mesh = open_trajectory(tmp_path / "pipe.msh").mesh
+    assert mesh.cell_types.tolist() == [10, 10]
+    assert {name: ids.tolist() for name, ids in mesh.node_sets.items()} == {"inlet": [0, 1, 2]}
+    assert mesh.cell_sets["fluid"].tolist() == [0]
+    assert mesh.cell_sets["solid"].tolist() == [1]
+
+
+@pytest.mark.parametrize("suffix", [".msh", ".med", ".avs", ".su2", ".inp", ".nas", ".mesh"])
+def test_formats_of_other_programs_bring_points_and_cells(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"mesh{suffix}"
+    cells = [("tetra", np.array([[0, 1, 2, 3], [1, 2, 3, 4]]))]
+    options = {".msh": {"file_format": "gmsh"}, ".nas": {"file_format": "nastran"}}
+    meshio.write_points_cells(path, POINTS, cells, **options.get(suffix, {}))
+    mesh = open_trajectory(path).mesh
+    np.testing.assert_allclose(mesh.points, POINTS)
+    np.testing.assert_array_equal(mesh.connectivity.reshape(-1, 4), cells[0][1])
+
+
+def test_point_and_cell_data_come_over_blocks_of_cells(tmp_path: Path) -> None:
+    cells = [("quad", np.array([[0, 1, 4, 2]])), ("triangle", np.array([[0, 1, 3]]))]
+    meshio.write_points_cells(
+        tmp_path / "mesh.med",
+        POINTS,
+        cells,
+        point_data={"u": POINTS},
+        cell_data={"heat": [np.array([1.0]), np.array([2.0])]},
+    )
+    trajectory = open_trajectory(tmp_path / "mesh.med")
+    frame = trajectory.frame(0)
+    np.testing.assert_array_equal(frame["u"], POINTS)
+    by_type = dict(zip(trajectory.mesh.cell_types.tolist(), frame["heat"].tolist(), strict=True))
+    assert by_type == {9: 1, 5: 2}
+
+
+def test_a_file_at_which_meshio_would_exit_the_program_is_an_error_that_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.msh").write_text("not a mesh")
+    with pytest.raises(SystemExit):
+        meshio.read(tmp_path / "wrong.msh")
+    capsys.readouterr()
+    with pytest.raises(PhysgtError, match=r"wrong\.msh: meshio can't read it"):
+        open_trajectory(tmp_path / "wrong.msh")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path: Path, kept: float) -> None:
+    (tmp_path / "cut.msh").write_text(GMSH[: int(kept * len(GMSH))])
+    with pytest.raises(PhysgtError, match=r"cut\.msh: meshio can't read it"):
+        open_trajectory(tmp_path / "cut.msh")
+
+
+def test_an_unknown_cell_type_is_named(tmp_path: Path) -> None:
+    cells = [("tetra35", np.arange(35).reshape(1, -1))]
+    points = np.random.default_rng(0).random((35, 3))
+    meshio.write_points_cells(tmp_path / "high.msh", points, cells, file_format="gmsh22")
+    with pytest.raises(PhysgtError, match=r"high\.msh: unknown cell type 'tetra35'"):
+        open_trajectory(tmp_path / "high.msh")
+
+
+def test_a_file_of_points_alone_is_an_empty_mesh(tmp_path: Path) -> None:
+    (tmp_path / "points.msh").write_text(GMSH[: GMSH.index("$Elements")])
+    with pytest.raises(PhysgtError, match=r"points\.msh"):
+        open_trajectory(tmp_path / "points.msh")
