@@ -12,6 +12,7 @@ import numpy as np
 
 from physgt.datasets.cells_to_nodes import cells_to_nodes
 from physgt.datasets.formats import open_trajectory, write_trajectory
+from physgt.datasets.naming import errors_name
 from physgt.datasets.node_types import node_types
 from physgt.errors import PhysgtError
 from physgt.trajectory import Frame, Trajectory
@@ -41,10 +42,8 @@ def convert(
     """
     source, output = Path(source), Path(output)
     trajectory = _between(source, open_trajectory(source, time_unit=time_unit), start, stop)
-    try:
+    with errors_name(source):
         mesh = replace(trajectory.mesh, node_type=node_types(trajectory, node_type or ()))
-    except PhysgtError as error:
-        raise PhysgtError(f"{source}: {error}") from error
     names = _chosen(source, trajectory, fields)
     attributes = {**trajectory.attributes, "source": source.name}
     kept = Trajectory(mesh, trajectory.fields[names], attributes)

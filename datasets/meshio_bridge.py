@@ -13,6 +13,7 @@ import numpy as np
 from meshio.xdmf import TimeSeriesReader
 
 from physgt.datasets.main_cells import keep_main_cells
+from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
@@ -57,10 +58,10 @@ def _guarded(path: Path, call: Callable[[], Result]) -> Result:
     """The result of `call`, or a PhysgtError that names the file; meshio may even exit Python."""
     printed = io.StringIO()
     try:
-        with redirect_stderr(printed), redirect_stdout(printed):
+        with redirect_stderr(printed), redirect_stdout(printed), errors_name(path):
             return call()
-    except PhysgtError as error:
-        raise PhysgtError(f"{path}: {error}") from error
+    except PhysgtError:
+        raise
     except (Exception, SystemExit) as error:
         reason = " ".join(printed.getvalue().split()) or str(error) or type(error).__name__
         raise PhysgtError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from physgt.datasets.naming import errors_name
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, is_planar
 from physgt.task import Field, Location
-from physgt.trajectory import Frame, Trajectory
+from physgt.trajectory import Trajectory
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -53,19 +54,23 @@ def trajectory_of(
     ordered = np.asarray(times, dtype=np.float64)[order]
     last = len(ordered) - 1
     probes = {i: read(int(order[i])) for i in sorted({0, min(1, last), last})}
-    layout = _Layout.of(source, ordered, probes, units or {})
+    with errors_name(source):
+        layout = _Layout.of(source, ordered, probes, units or {})
 
     # All fields of a time are read together, and asked for one after the other.
     @lru_cache(maxsize=1)
-    def read_frame(i: int) -> Frame:
-        return layout.frame(i, read(int(order[i])))
+    def read_frame(i: int) -> Mapping[str, np.ndarray]:
+        return _Frame(layout, i, read(int(order[i])))
 
     left_out = {"fields_not_at_all_times": layout.left_out} if layout.left_out else {}
-    fields = [entry.field for entry in layout.entries]
-    try:
-        return Trajectory.from_frames(layout.mesh, ordered, fields, read_frame, attributes=left_out)
-    except PhysgtError as error:
-        raise PhysgtError(f"{source}: {error}") from error
+    with errors_name(source):
+        return Trajectory.from_frames(
+            layout.mesh,
+            ordered,
+            [entry.field for entry in layout.entries.values()],
+            read_frame,
+            attributes=left_out,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class _Layout:
     times: np.ndarray
     mesh: Mesh
     first_points: np.ndarray
-    entries: tuple[_Entry, ...]
+    entries: dict[str, _Entry]
     left_out: list[str]
 
     @classmethod
@@ -115,48 +120,61 @@ class _Layout:
                     taken.add(own)
                     declared = _declare(own, location, found, planar)
                     entries.append(_Entry(replace(declared, units=units.get(name, "")), name))
-        return cls(source, times, mesh, first.mesh.points, tuple(entries), left_out)
+        by_name = {entry.field.name: entry for entry in entries}
+        return cls(source, times, mesh, first.mesh.points, by_name, left_out)
 
-    def frame(self, i: int, snapshot: Snapshot) -> Frame:
-        _check_same_mesh(self.source, self.times, i, snapshot.mesh, self.mesh)
-        frame = {}
-        for entry in self.entries:
-            if entry.field.name == "points":
-                values = snapshot.mesh.points
-            elif entry.name in snapshot.of(entry.field.location):
-                values = snapshot.of(entry.field.location)[entry.name]
-            else:
-                raise PhysgtError(
-                    f"{self._at(i)} there is no field '{entry.name}', which other times have. "
-                    "Leave it out (--fields), or write it at all times."
-                )
-            frame[entry.field.name] = self._planar(i, entry, values)
-        if "points" not in frame and not np.array_equal(snapshot.mesh.points, self.first_points):
+    def check_mesh(self, i: int, mesh: Mesh) -> None:
+        _check_same_mesh(self.source, self.times, i, mesh, self.mesh)
+        if "points" not in self.entries and not np.array_equal(mesh.points, self.first_points):
             raise PhysgtError(
                 f"{self._at(i)} the points have moved, but not at the second and the last time; "
                 "start the series where the motion starts."
             )
-        return frame
 
-    def _planar(self, i: int, entry: _Entry, values: np.ndarray) -> np.ndarray:
+    def values(self, name: str, i: int, snapshot: Snapshot) -> np.ndarray:
+        entry = self.entries[name]
+        arrays = snapshot.of(entry.field.location)
+        if name != "points" and entry.name not in arrays:
+            raise PhysgtError(
+                f"{self._at(i)} there is no field '{entry.name}', which other times have. "
+                "Leave it out (fields), or write it at all times."
+            )
+        values = snapshot.mesh.points if name == "points" else arrays[entry.name]
         expected = entry.field.frame_shape(self.mesh)
         if values.shape == (*expected[:1], 3) and expected[1:] == (2,):
             z = values[:, 2]
-            if (z != z[0] if entry.field.name == "points" else z != 0).any():
+            if (z != z[0] if name == "points" else z != 0).any():
                 raise PhysgtError(
-                    f"{self._at(i)} '{entry.field.name}' leaves the plane of the mesh, but not at "
-                    "the first, second and last time; write its components as separate fields."
+                    f"{self._at(i)} '{name}' leaves the plane of the mesh, but not at the first, "
+                    "second and last time; write its components as separate fields."
                 )
             values = values[:, :2]
         if values.shape != expected:
             raise PhysgtError(
-                f"{self._at(i)} field '{entry.field.name}' has shape {values.shape}, but "
-                f"{expected} at the first time; write it with the same components at all times."
+                f"{self._at(i)} field '{name}' has shape {values.shape}, but {expected} at the "
+                "first time; write it with the same components at all times."
             )
         return values
 
     def _at(self, i: int) -> str:
         return f"{self.source}: at time number {i} ({self.times[i]:g} s)"
+
+
+class _Frame(Mapping[str, np.ndarray]):
+    """The fields of one time. Each is checked when it is asked for: one that isn't may be wrong."""
+
+    def __init__(self, layout: _Layout, i: int, snapshot: Snapshot) -> None:
+        layout.check_mesh(i, snapshot.mesh)
+        self._layout, self._i, self._snapshot = layout, i, snapshot
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._layout.values(name, self._i, self._snapshot)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layout.entries)
+
+    def __len__(self) -> int:
+        return len(self._layout.entries)
 
 
 def _check_same_mesh(source: Path, times: np.ndarray, i: int, mesh: Mesh, first: Mesh) -> None:

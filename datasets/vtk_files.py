@@ -17,6 +17,7 @@ from vtkmodules.vtkIOGeometry import vtkAVSucdReader
 
 from physgt.datasets.legacy_ascii import check_ascii_end
 from physgt.datasets.main_cells import keep_main_cells
+from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_bridge import from_pyvista
 from physgt.errors import PhysgtError
@@ -95,16 +96,13 @@ def time_of_vtk_file(path: Path) -> float | None:
 
 @contextmanager
 def vtk_errors(path: Path) -> Iterator[None]:
-    """Turn all that goes wrong in VTK, which prints errors and goes on, into a PhysgtError.
-
-    The message of a PhysgtError raised within gets the path in front.
-    """
+    """Turn all that goes wrong in VTK, which prints errors and goes on, into a PhysgtError."""
     caught = pv.VtkErrorCatcher(send_to_logging=False)
     problem: Exception | None = None
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     try:
-        with caught:
+        with caught, errors_name(path):
             yield
     except Exception as error:
         problem = error
@@ -119,8 +117,7 @@ def vtk_errors(path: Path) -> Iterator[None]:
         reason = f": {telling[0]}" if telling else ""
         raise PhysgtError(f"{path}: VTK can't read it, truncated or damaged{reason}") from problem
     if isinstance(problem, PhysgtError):
-        told = str(problem)
-        raise PhysgtError(told if told.startswith(str(path)) else f"{path}: {told}") from problem
+        raise problem
     if problem is not None:
         told = " ".join(str(problem).split())
         raise PhysgtError(f"{path}: can't be read ({told}).") from problem

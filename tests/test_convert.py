@@ -149,17 +149,19 @@ def test_a_field_that_is_not_there_at_all_times_is_told_from_one_that_is_not_the
     convert(tmp_path / "elbow", tmp_path / "out.vtkhdf", fields=["p"])
 
 
-def test_memory_holds_a_few_frames_of_many(tmp_path: Path) -> None:
-    size, times = 20_000, 200
-    points = np.random.default_rng(0).random((size, 3))
-    mesh = Mesh.from_blocks(points, [("tetra", np.arange(size).reshape(-1, 4))])
-    frame = np.zeros(size)
-    long = Trajectory.from_frames(
-        mesh, np.arange(times), [Field("p", dtype="float64")], lambda i: {"p": frame + i}
-    )
-    write_vtkhdf(long, tmp_path / "long.vtkhdf")
-    tracemalloc.start()
-    convert(tmp_path / "long.vtkhdf", tmp_path / "out.vtkhdf")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < times * frame.nbytes / 4
+def test_memory_does_not_grow_with_the_number_of_times(tmp_path: Path) -> None:
+    frame = np.zeros(10_000)
+    points = np.random.default_rng(0).random((len(frame), 3))
+    mesh = Mesh.from_blocks(points, [("tetra", np.arange(len(frame)).reshape(-1, 4))])
+    peaks = []
+    for times in (4, 4, 40):
+        source = Trajectory.from_frames(
+            mesh, np.arange(times), [Field("p", dtype="float64")], lambda i: {"p": frame + i}
+        )
+        write_vtkhdf(source, tmp_path / "source.vtkhdf")
+        tracemalloc.start()
+        convert(tmp_path / "source.vtkhdf", tmp_path / "out.vtkhdf")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The first run imports modules; 36 more times would be 2.9 MB.
+    assert peaks[2] < peaks[1] + 2 * frame.nbytes

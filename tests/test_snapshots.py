@@ -121,6 +121,16 @@ def test_fields_that_the_last_time_lacks_are_left_out_by_name() -> None:
     assert trajectory.attributes["fields_not_at_all_times"] == ["k"]
 
 
+def test_a_field_that_is_not_there_in_between_is_named_when_it_is_asked_for_and_only_then() -> None:
+    both = {"p": np.zeros(4), "k": np.ones(4)}
+    snapshots = [Snapshot(square(), both) for _ in range(5)]
+    snapshots[2] = Snapshot(square(), {"p": np.zeros(4)})
+    trajectory = of(snapshots)
+    assert trajectory.frame(2, ["p"])["p"].tolist() == [0, 0, 0, 0]
+    with pytest.raises(PhysgtError, match=r"flow: at time number 2 \(2 s\) there is no field 'k'"):
+        trajectory.frame(2)
+
+
 def test_other_numbers_of_components_in_between_are_an_error() -> None:
     snapshots = [Snapshot(square(), {"s": np.zeros((4, 6))}) for _ in range(4)]
     snapshots[2] = Snapshot(square(), {"s": np.zeros((4, 9))})
@@ -139,6 +149,11 @@ def test_whole_numbers_called_node_type_are_the_node_types() -> None:
     trajectory = of([Snapshot(square(), {"node_type": np.array([4, 0, 5, 6])})])
     assert trajectory.mesh.node_type.tolist() == [4, 0, 5, 6]
     assert trajectory.declared() == []
+
+
+def test_a_node_type_out_of_range_is_refused_with_the_source() -> None:
+    with pytest.raises(PhysgtError, match="flow: node_type of node 3 is 12, expected 0 to 8"):
+        of([Snapshot(square(), {"node_type": np.array([0, 0, 0, 12])})])
 
 
 def test_a_time_that_comes_twice_is_refused_with_the_source() -> None:
