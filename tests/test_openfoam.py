@@ -168,7 +168,9 @@ def test_a_field_that_a_time_lacks_is_named_with_the_time(elbow: Path) -> None:
         open_trajectory(elbow).frame(5)
 
 
-def test_a_case_without_boundary_has_no_cells_and_one_without_times_is_its_mesh(cases: Path, elbow: Path) -> None:
+def test_a_case_without_boundary_has_no_cells_and_one_without_times_is_its_mesh(
+    cases: Path, elbow: Path
+) -> None:
     boundary = "constant/polyMesh/boundary"
     (elbow / boundary).unlink()
     with pytest.raises(PhysgtError, match=f"{elbow}: the mesh is empty"):
