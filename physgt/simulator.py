@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from physgt.errors import PhysgtError
@@ -101,7 +101,7 @@ class Simulator(nn.Module):
         }
         weights = {name: w.detach().cpu().contiguous() for name, w in self.state_dict().items()}
         with written_whole(Path(path)) as temporary:
-            save_file(weights, temporary, metadata={"physgt": json.dumps(description)})
+            temporary.write_bytes(save(weights, {"physgt": json.dumps(description)}))
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Simulator:

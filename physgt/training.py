@@ -15,7 +15,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
@@ -194,11 +194,8 @@ class Run:
             tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
         description = {"step": self.step, "best": self.best, **self._identity()}
         with written_whole(self.directory / STATE_FILE) as temporary:
-            save_file(
-                {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()},
-                temporary,
-                {"training": json.dumps(description)},
-            )
+            copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+            temporary.write_bytes(save(copies, {"training": json.dumps(description)}))
 
     def save_best(self, error: float | None) -> None:
         """Write best.physgt where `error` is the lowest so far, or where nothing measures it."""
