@@ -26,12 +26,12 @@ from physgt.viz import animate, render
 
 # Ranges that each geometry and inlet speed is drawn from, training and test alike.
 FAMILY = {
-    "radius": (0.045, 0.06),
-    "center_x": (0.3, 0.36),
-    "center_y": (0.17, 0.24),
-    "inlet_speed": (1.3, 1.7),
+    "radius": (0.045, 0.055),
+    "center_x": (0.3, 0.34),
+    "center_y": (0.18, 0.23),
+    "inlet_speed": (1.4, 1.6),
 }
-TRAINING_CASES = 20
+TRAINING_CASES = 16
 TRAINING_SECONDS = 1.0  # two to four vortices a case
 TEST_SEED = 900
 TEST_SECONDS = 3.0
@@ -66,7 +66,7 @@ def make_data(folder: Path) -> Path:
     paths: list[Path] = []
     for name, numbers in seeds.items():
         seconds = TEST_SECONDS if name == "test" else TRAINING_SECONDS
-        with progress_bar(f"{name:>10}") as update:
+        with progress_bar(name) as update:
             paths = generate(
                 "cylinder",
                 folder / name,
@@ -82,7 +82,7 @@ def make_data(folder: Path) -> Path:
 def train_model(folder: Path, case: Case) -> Simulator:
     console.rule(f"2. Training: {case.model_name}, {case.training.steps} steps")
     data = folder / "data"
-    with progress_bar("  training") as update:
+    with progress_bar("training") as update:
 
         def report(result: Report) -> None:
             update(result.step, result.num_steps, f"loss {result.loss:.3f}")
@@ -100,7 +100,7 @@ def predict(simulator: Simulator, reference: Trajectory, path: Path) -> Trajecto
     """Run freely from the first state of a geometry that wasn't in the training."""
     console.rule("3. Rollout: an unseen geometry, from its first state alone")
     num_steps = round(TEST_SECONDS / simulator.task.dt)
-    with progress_bar("   rollout") as update:
+    with progress_bar("rollout") as update:
         return rollout(simulator, reference.initial(), num_steps, output=path, progress=update)
 
 
@@ -138,7 +138,7 @@ def shedding(trajectory: Trajectory) -> Oscillation:
 def draw(prediction: Trajectory, reference: Trajectory, folder: Path) -> None:
     console.rule("5. Pictures")
     render(prediction, "velocity", folder / "velocity.png", reference=reference)
-    with progress_bar("      film") as update:
+    with progress_bar("film") as update:
         animate(
             prediction, "velocity", folder / "velocity.mp4", reference=reference, progress=update
         )

@@ -22,7 +22,7 @@ Update = Callable[..., None]
 def progress_bar(description: str) -> Iterator[Update]:
     """A bar on standard error; call it with (done, total) and, as `note=`, a word beside it."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description:>12}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from physgt.case import TrainingSettings
 
@@ -20,14 +20,17 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
     return settings.learning_rate * warmup * cosine
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+Parameters = Sequence[Tensor]
+
+
+def moving_average(decay: float) -> Callable[[Parameters, Parameters, Tensor | int], None]:
     """An exponential moving average whose memory grows with the steps taken, up to `decay`.
 
     With the full decay from the start, the average would long remember the random weights.
     """
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def average(averaged: Parameters, current: Parameters, count: Tensor | int) -> None:
         share = min(decay, (1 + int(count)) / (10 + int(count)))
-        return torch.lerp(current, averaged, share)
+        get_ema_multi_avg_fn(share)(averaged, current, count)
 
     return average

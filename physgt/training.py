@@ -124,12 +124,13 @@ class Run:
         self.simulator = simulator
         self.settings = settings
         self.directory = directory
-        self.averaged = AveragedModel(simulator, avg_fn=moving_average(settings.ema_decay))
+        self.averaged = AveragedModel(simulator, multi_avg_fn=moving_average(settings.ema_decay))
         self.optimizer = torch.optim.AdamW(
             simulator.parameters(),
             lr=settings.learning_rate,
             betas=(0.9, 0.95),
             weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.step = 0
         self.best = math.inf
