@@ -353,6 +353,7 @@ def render(
 
 def score_table(scores: xr.Dataset) -> Any:
     """The summary of `score` as a table for people: a row a field and forecast."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from physgt.rollout import summarize
@@ -360,7 +361,7 @@ def score_table(scores: xr.Dataset) -> Any:
     summary = summarize(scores)
     horizons = summary["horizon"].values.tolist()
     heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
-    listing = Table("metric", "field", "forecast", *heads)
+    listing = Table("metric", "field", "forecast", *heads, box=SIMPLE_HEAD)
     for metric in summary.data_vars:
         for field in summary["field"].values:
             for forecast in summary["forecast"].values:
