@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, find_case, read_case
-from physgt.cli import score_table
 from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
 from physgt.progress import progress_bar
-from physgt.rollout import Oscillation, oscillation, rollout, score
+from physgt.rollout import Oscillation, oscillation, rollout, score, score_table
 from physgt.training import Report, open_trajectories, train
 from physgt.viz import animate, render
 
@@ -31,7 +31,7 @@ FAMILY = {
     "center_y": (0.18, 0.23),
     "inlet_speed": (1.4, 1.6),
 }
-TRAINING_CASES = 16
+TRAINING_CASES = 20
 TRAINING_SECONDS = 1.0  # two to four vortices a case
 TEST_SEED = 900
 TEST_SECONDS = 3.0
@@ -119,7 +119,7 @@ def compare(prediction: Trajectory, reference: Trajectory) -> None:
         f"Over the first shedding period ({period:.2f} s) the velocity is {ratio:.1f} times "
         "closer to the solver's than persistence."
     )
-    table = Table("vortices in the second half", "solver", "prediction")
+    table = Table("vortices in the second half", "solver", "prediction", box=SIMPLE_HEAD)
     table.add_row("frequency in Hz", f"{solver.frequency:.2f}", f"{ours.frequency:.2f}")
     table.add_row("amplitude in m/s", f"{solver.amplitude:.3f}", f"{ours.amplitude:.3f}")
     console.print(table)

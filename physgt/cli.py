@@ -11,10 +11,9 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from physgt.errors import PhysgtError
+from physgt.options import assignment, seed_range
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from physgt.training import Report
 
 # Modules that need torch or VTK are imported by the commands that use them: help comes at once.
@@ -147,12 +146,12 @@ def generate(
     from physgt.datasets.generate import generate as generate_cases
     from physgt.progress import progress_bar
 
-    parameters = dict(_assignment(text) for text in set_ or [])
+    parameters = dict(assignment(text) for text in set_ or [])
     with progress_bar(f"simulating {family}") as update:
         paths = generate_cases(
             family,
             output,
-            _seeds(seeds),
+            seed_range(seeds),
             workers=workers or os.cpu_count() or 1,
             progress=update,
             **parameters,
@@ -288,6 +287,7 @@ def score(
     from physgt.datasets import open_trajectory
     from physgt.files import write_text
     from physgt.rollout import score as compare
+    from physgt.rollout import score_table
 
     scores = compare(open_trajectory(prediction), open_trajectory(reference))
     out.print(score_table(scores))
@@ -349,46 +349,6 @@ def render(
         with progress_bar("drawing") as update:
             animate(trajectory, field, output, every=every, progress=update, **shared)
     out.print(f"wrote {output}")
-
-
-def score_table(scores: xr.Dataset) -> Any:
-    """The summary of `score` as a table for people: a row a field and forecast."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from physgt.rollout import summarize
-
-    summary = summarize(scores)
-    horizons = summary["horizon"].values.tolist()
-    heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
-    listing = Table("metric", "field", "forecast", *heads, box=SIMPLE_HEAD)
-    for metric in summary.data_vars:
-        for field in summary["field"].values:
-            for forecast in summary["forecast"].values:
-                row = summary[metric].sel(field=field, forecast=forecast).values
-                listing.add_row(
-                    str(metric), str(field), str(forecast), *(f"{value:.4f}" for value in row)
-                )
-    return listing
-
-
-def _seeds(text: str) -> range:
-    first, colon, last = text.partition(":")
-    try:
-        return range(int(first), int(last) if colon else int(first) + 1)
-    except ValueError as error:
-        raise PhysgtError(f"--seeds {text}: expected FIRST:LAST, such as 0:40.") from error
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    try:
-        numbers = [float(part) if set(part) & set(".e") else int(part) for part in value.split(",")]
-    except ValueError:
-        numbers = []
-    if not equals or not numbers:
-        raise PhysgtError(f"--set {text}: expected NAME=NUMBER or NAME=LOW,HIGH.")
-    return name, numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
 def _one_line(error: Exception) -> str:

@@ -3,5 +3,15 @@
 from physgt.rollout.engine import integrate, rollout
 from physgt.rollout.metrics import METRICS, score, summarize
 from physgt.rollout.spectrum import Oscillation, oscillation
+from physgt.rollout.table import score_table
 
-__all__ = ["METRICS", "Oscillation", "integrate", "oscillation", "rollout", "score", "summarize"]
+__all__ = [
+    "METRICS",
+    "Oscillation",
+    "integrate",
+    "oscillation",
+    "rollout",
+    "score",
+    "score_table",
+    "summarize",
+]

@@ -1,0 +1,25 @@
+"""Scores as a table for people."""
+
+from __future__ import annotations
+
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from physgt.rollout.metrics import summarize
+
+
+def score_table(scores: xr.Dataset) -> Table:
+    """The summary of `score`: a row a metric, field and forecast."""
+    summary = summarize(scores)
+    horizons = summary["horizon"].values.tolist()
+    heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
+    listing = Table("metric", "field", "forecast", *heads, box=SIMPLE_HEAD)
+    for metric in summary.data_vars:
+        for field in summary["field"].values:
+            for forecast in summary["forecast"].values:
+                row = summary[metric].sel(field=field, forecast=forecast).values
+                listing.add_row(
+                    str(metric), str(field), str(forecast), *(f"{value:.4f}" for value in row)
+                )
+    return listing
