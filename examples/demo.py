@@ -21,7 +21,7 @@ from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
 from physgt.progress import progress_bar
 from physgt.rollout import Oscillation, oscillation, rollout, score, score_table
-from physgt.training import Report, open_trajectories, train
+from physgt.training import STATE_FILE, Report, open_trajectories, train
 from physgt.viz import animate, render
 
 # Ranges that each geometry and inlet speed is drawn from, training and test alike.
@@ -92,6 +92,7 @@ def train_model(folder: Path, case: Case) -> Simulator:
             open_trajectories(data, case.data.train),
             folder / "run",
             validation=open_trajectories(data, str(case.data.validation)),
+            resume=(folder / "run" / STATE_FILE).exists(),
             report=report,
         )
 

@@ -187,6 +187,7 @@ def train(
         cpu, or cuda where there is one.
     """
     from physgt.case import find_case, read_case
+    from physgt.device import find_device
     from physgt.progress import progress_bar
     from physgt.training import open_trajectories
     from physgt.training import train as train_case
@@ -211,7 +212,7 @@ def train(
             training,
             output,
             validation=validation,
-            device=device,
+            device=find_device(device),
             resume=resume,
             report=report,
         )
@@ -252,10 +253,11 @@ def rollout(
     """
     from physgt import Simulator
     from physgt.datasets import open_trajectory
+    from physgt.device import find_device
     from physgt.progress import progress_bar
     from physgt.rollout import rollout as integrate
 
-    simulator = Simulator.load(model, device)
+    simulator = Simulator.load(model, find_device(device))
     stated = None if prescribed is None else open_trajectory(prescribed)
     initial = open_trajectory(start).initial()
     with progress_bar("rolling out") as update:
@@ -292,7 +294,9 @@ def score(
     scores = compare(open_trajectory(prediction), open_trajectory(reference))
     out.print(score_table(scores))
     if json_ is not None:
-        write_text(json_, json.dumps(scores.to_dict(), indent=1))
+        # JSON has no NaN, which a relative error has where the reference is zero.
+        plain = json.loads(json.dumps(scores.to_dict()), parse_constant=lambda _: None)
+        write_text(json_, json.dumps(plain, indent=1))
         out.print(f"wrote {json_}")
 
 

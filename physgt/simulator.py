@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ class Simulator(nn.Module):
         self.model_options = dict(model_options or {})
         if model not in MODELS:
             raise PhysgtError(f"no model '{model}'; the models are {sorted(MODELS)}.")
+        options = [
+            p.name for p in signature(MODELS[model]).parameters.values() if p.kind is p.KEYWORD_ONLY
+        ]
+        for name in self.model_options:
+            if name not in options:
+                raise PhysgtError(
+                    f"[model] {model} has no option '{name}'; its options are {', '.join(options)}."
+                )
         try:
             self.model = MODELS[model](
                 task.state_size, task.forcing_size, space_dimension, **self.model_options

@@ -62,9 +62,14 @@ def train(
     validation), last.physgt, training_state.safetensors to resume from, and TensorBoard events.
 
     Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
-    and, with resume, where the run in `directory` is of another task or model.
+    where `directory` holds a run already, and, with resume, where that is of another case.
     """
     settings = case.training
+    if not resume and (directory / STATE_FILE).exists():
+        raise PhysgtError(
+            f"{directory}: holds a run already; go on with --resume (resume=True in Python), "
+            "or choose another folder."
+        )
     torch.manual_seed(settings.seed)
     samples = Samples(training, case.task(), settings.unroll)
     dimension = samples.trajectories[0].mesh.dimension

@@ -78,14 +78,16 @@ def summarize(scores: xr.Dataset, steps: tuple[int, ...] = (1, 10, 50)) -> xr.Da
 
 def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
     for count in ("num_points", "num_cells"):
-        ours, theirs = getattr(prediction.mesh, count), getattr(reference.mesh, count)
-        if ours != theirs:
+        here, there = getattr(prediction.mesh, count), getattr(reference.mesh, count)
+        if here != there:
             raise PhysgtError(
-                f"the prediction's mesh has {count} = {ours}, the reference's {theirs}; "
+                f"the prediction's mesh has {count} = {here}, the reference's {there}; "
                 "both must lie on one mesh."
             )
-    ours = {f.name: f.components for f in prediction.declared(over_time=True)}
-    theirs = {f.name: f.components for f in reference.declared(over_time=True)}
+    ours, theirs = (
+        {f.name: f.components for f in t.declared(over_time=True) if f.location != "global"}
+        for t in (prediction, reference)
+    )
     names = [name for name in ours if name in theirs]
     if not names:
         raise PhysgtError(

@@ -14,7 +14,10 @@ def score_table(scores: xr.Dataset) -> Table:
     summary = summarize(scores)
     horizons = summary["horizon"].values.tolist()
     heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
-    listing = Table("metric", "field", "forecast", *heads, box=SIMPLE_HEAD)
+    # Narrow enough for 80 columns.
+    listing = Table(
+        "metric", "field", "forecast", *heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for metric in summary.data_vars:
         for field in summary["field"].values:
             for forecast in summary["forecast"].values:

@@ -118,6 +118,7 @@ def test_generate_writes_one_file_a_seed_and_goes_on(tmp_path, capsys):
         (["train", "heat.toml", "-o", "run", "--data", "elsewhere"], "elsewhere/train"),
         (["train", "heat.toml", "-o", "run", "--resume"], "run/training_state.safetensors"),
         (["train", "heat.toml"], "--output"),
+        (["train", "heat.toml", "-o", "run", "--device", "abacus"], "no device 'abacus'"),
         (["train", "heat.toml", "-o", "run", "--epochs", "3"], "--epochs"),
         (["rollout", "heat.toml", "train/heat-0.vtkhdf", "--steps", "3", "-o", "x"], "heat.toml"),
         (["score", "train/heat-0.vtkhdf", "nothing.vtkhdf"], "nothing.vtkhdf"),

@@ -40,6 +40,11 @@ def test_a_prediction_is_compared_at_its_own_times_of_a_finer_reference(heat):
     np.testing.assert_array_equal(scores["step"], np.arange(1, 11))
 
 
+def test_a_global_value_over_time_is_an_input_and_is_not_scored(heat):
+    driven = Trajectory(heat.mesh, heat.fields.assign(power=("time", np.arange(31.0))))
+    assert score(driven, driven)["field"].values.tolist() == ["temperature"]
+
+
 def test_a_summary_has_the_steps_that_there_are_and_the_mean_of_all():
     reference = trajectory([0.0, 0.1, 0.2], [[1, 0], [1, 0], [1, 0]])
     prediction = trajectory([0.0, 0.1, 0.2], [[1, 0], [1.2, 0], [1.4, 0]])

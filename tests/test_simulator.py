@@ -83,7 +83,7 @@ def test_a_saved_simulator_predicts_the_same_bit_for_bit(simulator, heat, tmp_pa
 def test_an_unknown_model_or_option_is_named():
     with pytest.raises(PhysgtError, match=r"no model 'resnet'.*physgto"):
         Simulator(HEAT, 2, "resnet")
-    with pytest.raises(PhysgtError, match=r"\[model\] physgto.*widht"):
+    with pytest.raises(PhysgtError, match=r"\[model\] physgto has no option 'widht'; .*width, "):
         Simulator(HEAT, 2, "physgto", {"widht": 3})
 
 

@@ -108,6 +108,12 @@ def test_best_is_the_model_of_the_lowest_validation_error(tmp_path):
     assert found == pytest.approx(min(r.validation for r in seen if r.validation is not None))
 
 
+def test_a_run_is_not_overwritten_by_another(tmp_path):
+    train(heat_case(tmp_path, steps=1), TRAIN, tmp_path / "run")
+    with pytest.raises(PhysgtError, match=r"run: holds a run already; go on with --resume"):
+        train(heat_case(tmp_path, steps=1), TRAIN, tmp_path / "run")
+
+
 def test_resuming_with_another_case_names_what_differs(tmp_path):
     train(heat_case(tmp_path), TRAIN, tmp_path / "run")
     other = heat_case(tmp_path, "masked_transformer")
