@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,14 @@ from weakref import WeakSet
 import h5py
 
 Found = TypeVar("Found")
-ATTEMPTS = 3
+ATTEMPTS = 20
+"""How often something that failed is read, at most, because someone writes."""
+REPEATS = 3
 """How often something is read, at most, because someone wrote meanwhile."""
+PAUSE = 0.005
+LATELY = 0.1
+"""Seconds between attempts, and seconds since the last write that make another attempt sensible:
+a file's time of change is only as fine as the system's clock ticks."""
 
 
 class HDF5File:
@@ -32,18 +39,20 @@ class HDF5File:
 
     def read(self, take: Callable[[HDF5File], Found]) -> Found:
         """What `take` gets from this file, if possible in a moment in which no one writes."""
-        for remaining in reversed(range(ATTEMPTS)):
+        for attempt in range(1, ATTEMPTS + 1):
             if self._outdated():
                 self._close_everywhere()
-            if not self.file:
-                self._open()
             try:
+                if not self.file:
+                    self._open()
                 found = take(self)
             except Exception:
-                if not (remaining and self._outdated()):
+                if attempt == ATTEMPTS or not (self._outdated() or self._written_lately()):
                     raise
+                self._close_everywhere()
+                time.sleep(PAUSE)
             else:
-                if not (remaining and self._outdated()):
+                if attempt >= REPEATS or not self._outdated():
                     return found
         raise AssertionError("the last attempt returns or raises")
 
@@ -67,6 +76,9 @@ class HDF5File:
         except FileNotFoundError:
             return False
         return state != self._state and state[:2] == self._state[:2]
+
+    def _written_lately(self) -> bool:
+        return time.time() - self._state[3] * 1e-9 < LATELY
 
     def _close_everywhere(self) -> None:
         for other in list(self._open_files):

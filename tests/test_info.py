@@ -75,8 +75,11 @@ def test_a_long_file_is_sampled_and_the_table_says_so(
     assert "2 of 4 times" in rendered(path)
 
 
-def test_the_table_shows_all_of_it_in_eighty_columns(path: Path) -> None:
-    text = rendered(path)
+def test_the_table_shows_all_of_it_in_eighty_columns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    text = rendered(Path(path.name))
     for word in (
         "plate.vtkhdf", "x 0 to 2, y 0 to 1", "triangle 1, quad 1", "INFLOW 2", "inlet 2",
         "fluid 2", "4 from 0 to 0.5 s, 0.1 to 0.3 s apart", "m/s", "Pa", "material", "int16",

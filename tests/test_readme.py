@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
@@ -21,6 +22,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def run(*words: str) -> None:
+    """Run `physgt WORDS`, which must succeed."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(words))
+    assert stop.value.code == 0
+
+
 def test_the_python_example_and_its_command_give_the_same(tmp_path, monkeypatch):
     torch.manual_seed(0)
     model, start = tmp_path / "demo/run/best.physgt", "demo/data/test/cylinder-0900.vtkhdf"
@@ -33,7 +41,7 @@ def test_the_python_example_and_its_command_give_the_same(tmp_path, monkeypatch)
     by_python = open_trajectory("again.vtkhdf").fields["temperature"].values
     command = re.search(r"`physgt (rollout demo/.*?)`", README)
     assert command is not None
-    main(command[1].split())
+    run(*command[1].split())
     by_command = open_trajectory("again.vtkhdf").fields["temperature"].values
     assert len(by_python) == 76
     np.testing.assert_array_equal(by_python, by_command)
@@ -51,7 +59,7 @@ def test_every_command_of_the_readme_exists(capsys):
     words = set(re.findall(r"^physgt (\w+) ", "\n".join(blocks("sh")), flags=re.MULTILINE))
     assert {"info", "convert", "train", "rollout", "score", "render"} <= words
     for word in words:
-        main([word, "--help"])
+        run(word, "--help")
         assert f"physgt {word}" in capsys.readouterr().out
 
 
