@@ -188,7 +188,7 @@ class Task:
 def require_fields(
     source: str, found: Sequence[Field], needed: Sequence[Field], *, where: str
 ) -> None:
-    """Raise PhysgtError unless `source` has each needed field with the right components.
+    """Raise PhysgtError unless `source` has each needed field, on nodes, with its components.
 
     `where` names the place that declares them, for the message: "[task.targets]".
     """
@@ -198,6 +198,11 @@ def require_fields(
             raise PhysgtError(
                 f"{source}: no field '{field.name}', which {where} declares. "
                 f"It has {sorted(by_name) or 'no fields'}."
+            )
+        if by_name[field.name].location == "cell" and field.location == "node":
+            raise PhysgtError(
+                f"{source}: field '{field.name}' lies on cells, but {where} takes it on nodes; "
+                "convert the file with --to-nodes."
             )
         components = by_name[field.name].components
         if components != field.components and by_name[field.name].location != "global":

@@ -47,6 +47,14 @@ def with_nan() -> Trajectory:
     return Trajectory(heat.mesh, fields)
 
 
+def on_cells() -> Trajectory:
+    mesh = heat_trajectory(0).mesh
+    values = np.zeros((31, mesh.num_cells))
+    return Trajectory.from_arrays(
+        mesh, 0.1 * np.arange(31), {}, cell_fields={"temperature": values}
+    )
+
+
 def with_changing_power() -> Trajectory:
     heat = heat_trajectory(0)
     return Trajectory(heat.mesh, heat.fields.assign(power=("time", np.arange(31.0))))
@@ -63,6 +71,7 @@ def with_changing_power() -> Trajectory:
         (heat_trajectory(0), {"targets": (Field("temperature", 2),)}, "has 1 components.*2"),
         (heat_trajectory(0), {"dt": 0.25}, "bad.vtk: dt = 0.25 s is not a multiple of the 0.1 s"),
         (heat_trajectory(0, num_steps=2), {"dt": 0.3}, "bad.vtk: too short for a window of 1"),
+        (on_cells(), {}, "bad.vtk: field 'temperature' lies on cells.*--to-nodes"),
         (with_nan(), {}, "bad.vtk: field 'temperature' is not finite at 0.5 s"),
         (with_changing_power(), {"forcings": (Forcing("power"),)}, "set over_time = true"),
     ],
