@@ -7,3 +7,7 @@ class PhysgtError(ValueError):
     The message names what is wrong, what was found, what was expected and what to do. The command
     line prints it without a traceback and exits with status 2.
     """
+
+
+class DivergedError(PhysgtError):
+    """A rollout whose state stopped being finite."""

@@ -22,7 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from physgt.case import Case, TrainingSettings
 from physgt.datasets import open_trajectory
-from physgt.errors import PhysgtError
+from physgt.errors import DivergedError, PhysgtError
 from physgt.files import written_whole
 from physgt.interrupts import interrupts_wait
 from physgt.loss import free_noise, unrolled_loss
@@ -179,7 +179,7 @@ class Run:
             steps = min(self.settings.validation_steps, possible)
             try:
                 prediction = rollout(simulator, trajectory.initial(), steps, prescribed=trajectory)
-            except PhysgtError:
+            except DivergedError:
                 # A rollout that diverges is the worst of models, not the end of the training.
                 return math.inf
             targets = [target.name for target in simulator.task.targets]

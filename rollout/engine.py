@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
-from physgt.errors import PhysgtError
+from physgt.errors import DivergedError, PhysgtError
 from physgt.graph import Graph, build_graph
 from physgt.rollout.boundary import BoundaryValues
 from physgt.simulator import Simulator
@@ -102,7 +102,7 @@ def _require_finite(state: np.ndarray, simulator: Simulator, step: int, time: fl
             for target in simulator.task.targets
             if column < simulator.task.columns(target.name).stop
         )
-        raise PhysgtError(
+        raise DivergedError(
             f"the rollout diverged: '{name}' is not finite at node {node}, step {step}, "
             f"time {time:g} s. Start from a state like those of the training data, or train longer "
             "with noise or unrolled steps; a file being written keeps the steps before."
