@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,11 @@ import torch
 from torch import Tensor
 
 from physgt.mesh import Mesh, mesh_edges
+from physgt.ops.neighbours import Neighbours, batch_neighbours
+from physgt.ops.segment import segment_offsets
+
+NodeFunction = Callable[[Mesh], np.ndarray]
+"""A mesh -> an array with a row for each node, or edges: see attention_masks and encodings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +32,9 @@ class Graph:
     node_type     (N,) int64
     free          (N, S) bool, the state components that the model advances
     graph_index   (N,) int64, the number of the node's graph in the batch; ascending
+    order         (N,) int64, node i is node order[i] of the mesh, or of the meshes end to end
+    encodings     (N, P) further inputs that the model asked for; P may be 0
+    attention     the neighbour lists that the model's attention asked for, beyond the mesh's edges
     num_graphs    how many graphs lie end to end
     """
 
@@ -37,6 +45,9 @@ class Graph:
     node_type: Tensor
     free: Tensor
     graph_index: Tensor
+    order: Tensor
+    encodings: Tensor
+    attention: tuple[Neighbours, ...] = ()
     num_graphs: int = 1
 
     @property
@@ -59,12 +70,30 @@ class Graph:
     @cached_property
     def row_offsets(self) -> Tensor:
         """(N+1,) int64: senders[row_offsets[i]:row_offsets[i+1]] are the neighbours of node i."""
-        return _offsets(self.receivers, self.num_nodes)
+        return segment_offsets(self.receivers, self.num_nodes)
 
     @cached_property
     def graph_offsets(self) -> Tensor:
         """(num_graphs+1,) int64: nodes graph_offsets[g] to graph_offsets[g+1] are graph g."""
-        return _offsets(self.graph_index, self.num_graphs)
+        return segment_offsets(self.graph_index, self.num_graphs)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """The edges of the mesh as neighbour lists."""
+        return Neighbours.symmetric(self.edge_index, self.num_nodes)
+
+    def from_mesh(self, values: np.ndarray) -> Tensor:
+        """Values (..., N, C) in the order of the mesh -> tensor in the order of the graph.
+
+        It has the graph's device and floating-point type; `to_mesh` is the inverse.
+        """
+        tensor = torch.as_tensor(values, dtype=self.points.dtype, device=self.points.device)
+        return tensor.index_select(-2, self.order)
+
+    def to_mesh(self, values: Tensor) -> np.ndarray:
+        """The inverse of from_mesh: a tensor (..., N, C) -> array in the order of the mesh."""
+        ordered = torch.empty_like(values).index_copy_(-2, self.order, values)
+        return ordered.detach().cpu().numpy()
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -74,10 +103,9 @@ class Graph:
         def move(value: Tensor) -> Tensor:
             return value.to(device, dtype if value.is_floating_point() else None)
 
-        tensors = {
-            f.name: move(getattr(self, f.name)) for f in fields(self) if f.name != "num_graphs"
-        }
-        return Graph(**tensors, num_graphs=self.num_graphs)
+        tensors = {name: move(getattr(self, name)) for name in _TENSORS}
+        attention = tuple(neighbours.to(device) for neighbours in self.attention)
+        return Graph(**tensors, attention=attention, num_graphs=self.num_graphs)
 
     def scaled(self, origin: Tensor, extent: Tensor, edge_length: Tensor) -> Graph:
         """Without units: points as (points - origin) / extent, edge vectors over `edge_length`."""
@@ -88,34 +116,62 @@ class Graph:
         )
 
 
+_TENSORS = (
+    "points", "edge_index", "edge_vectors", "oriented", "node_type", "free", "graph_index",
+    "order", "encodings",
+)  # fmt: skip
+
+
 def build_graph(
-    mesh: Mesh, free: np.ndarray | None = None, dtype: torch.dtype = torch.float32
+    mesh: Mesh,
+    free: np.ndarray | None = None,
+    dtype: torch.dtype = torch.float32,
+    *,
+    order: np.ndarray | None = None,
+    masks: Sequence[NodeFunction] = (),
+    encodings: Sequence[NodeFunction] = (),
 ) -> Graph:
     """The graph of a mesh: its nodes and cell edges.
 
     free: (N, S) bool, see Task.free_mask; without it everything is free, S = 1.
+    order: the mesh's node numbers in the order of the graph, see hilbert_order; without it the
+        graph has the mesh's numbering.
+    masks: whom attention sees beyond the mesh's edges, see physgt.attention_masks.
+    encodings: further inputs, see physgt.encodings.
     """
-    edge_index = mesh_edges(mesh)
-    senders, receivers = edge_index
-    # Vectors are taken in float64: neighbours may agree in all but the last digits of float32.
-    vectors = mesh.points[senders] - mesh.points[receivers]
-    rank = np.empty(mesh.num_points, dtype=np.int64)
-    rank[np.lexsort(mesh.points.T[::-1])] = np.arange(mesh.num_points)
+    if order is None:
+        order = np.arange(mesh.num_points)
     if free is None:
         free = np.ones((mesh.num_points, 1), dtype=bool)
+    edge_index = _renumbered(mesh_edges(mesh), order)
+    points = mesh.points[order]
+    senders, receivers = edge_index
+    # Vectors are taken in float64: neighbours may agree in all but the last digits of float32.
+    vectors = points[senders] - points[receivers]
+    rank = np.empty(mesh.num_points, dtype=np.int64)
+    rank[np.lexsort(points.T[::-1])] = np.arange(mesh.num_points)
+    columns = [np.empty((mesh.num_points, 0)), *(encoding(mesh) for encoding in encodings)]
     return Graph(
-        points=torch.as_tensor(mesh.points, dtype=dtype),
+        points=torch.as_tensor(points, dtype=dtype),
         edge_index=torch.as_tensor(edge_index),
         edge_vectors=torch.as_tensor(vectors, dtype=dtype),
         oriented=torch.as_tensor(np.flatnonzero(rank[senders] > rank[receivers])),
-        node_type=torch.as_tensor(mesh.node_type, dtype=torch.int64),
-        free=torch.as_tensor(free),
+        node_type=torch.as_tensor(mesh.node_type[order], dtype=torch.int64),
+        free=torch.as_tensor(free[order]),
         graph_index=torch.zeros(mesh.num_points, dtype=torch.int64),
+        order=torch.as_tensor(order, dtype=torch.int64),
+        encodings=torch.as_tensor(np.concatenate(columns, axis=1)[order], dtype=dtype),
+        attention=tuple(
+            Neighbours.directed(torch.as_tensor(_renumbered(mask(mesh), order)), mesh.num_points)
+            for mask in masks
+        ),
     )
 
 
 def batch_graphs(graphs: Sequence[Graph]) -> Graph:
     """Graphs end to end, as one graph of several parts that share no edge; no padding."""
+    if len(graphs) == 1:
+        return graphs[0]
     nodes = _starts([graph.num_nodes for graph in graphs])
     edges = _starts([graph.num_edges for graph in graphs])
     parts = _starts([graph.num_graphs for graph in graphs])
@@ -128,6 +184,11 @@ def batch_graphs(graphs: Sequence[Graph]) -> Graph:
         node_type=torch.cat([g.node_type for g in graphs]),
         free=torch.cat([g.free for g in graphs]),
         graph_index=torch.cat([g.graph_index + part for g, _, _, part in numbered]),
+        order=torch.cat([g.order + node for g, node, _, _ in numbered]),
+        encodings=torch.cat([g.encodings for g in graphs]),
+        attention=tuple(
+            batch_neighbours(lists) for lists in zip(*(g.attention for g in graphs), strict=True)
+        ),
         num_graphs=sum(g.num_graphs for g in graphs),
     )
 
@@ -137,6 +198,10 @@ def _starts(sizes: list[int]) -> list[int]:
     return [0, *itertools.accumulate(sizes)][:-1]
 
 
-def _offsets(sorted_index: Tensor, size: int) -> Tensor:
-    counts = torch.bincount(sorted_index, minlength=size)
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+def _renumbered(edge_index: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Edges between nodes of a mesh as edges of the graph; sorted by receiver, then sender."""
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    senders, receivers = number[edge_index]
+    receivers, senders = np.divmod(np.sort(receivers * len(order) + senders), len(order))
+    return np.stack([senders, receivers])

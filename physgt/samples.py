@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from physgt.errors import PhysgtError
-from physgt.graph import Graph, batch_graphs, build_graph
+from physgt.graph import Graph, batch_graphs
+from physgt.mesh import Mesh
 from physgt.task import Task, require_fields
 from physgt.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
 class Window:
-    """Consecutive states of a batch of graphs, dt apart, in physical units.
+    """Consecutive states of a batch of graphs, dt apart, in physical units and the graphs' order.
 
     states (unroll + 1, N, S), forcings (unroll, N, F)
     """
@@ -33,12 +34,19 @@ class Window:
 class Samples:
     """The windows of several trajectories, read from disk when they are asked for.
 
+    build: the maker of a mesh's graph, Simulator.build_graph.
     A window may begin at any time of its trajectory, also between multiples of task.dt. Raises
     PhysgtError, naming the trajectory, for a missing field, wrong components, times that don't
     fit task.dt and trajectories shorter than a window.
     """
 
-    def __init__(self, trajectories: dict[str, Trajectory], task: Task, unroll: int = 1) -> None:
+    def __init__(
+        self,
+        trajectories: dict[str, Trajectory],
+        task: Task,
+        build: Callable[[Mesh], Graph],
+        unroll: int = 1,
+    ) -> None:
         if not trajectories:
             raise PhysgtError("no trajectories to learn from.")
         self.task = task
@@ -51,10 +59,9 @@ class Samples:
             _check(name, trajectory, task)
             try:
                 self.strides.append(trajectory.stride(task.dt))
-                free = task.free_mask(trajectory.mesh)
+                self.graphs.append(build(trajectory.mesh))
             except PhysgtError as error:
                 raise PhysgtError(f"{name}: {error}") from error
-            self.graphs.append(build_graph(trajectory.mesh, free))
         starts = [
             max(trajectory.num_times - stride * unroll, 0)
             for trajectory, stride in zip(self.trajectories, self.strides, strict=True)
@@ -84,7 +91,10 @@ class Samples:
         )
 
     def steps(self) -> Iterator[tuple[Graph, np.ndarray, np.ndarray, np.ndarray]]:
-        """(graph, state, next state, forcing) for every step of every trajectory, dt apart."""
+        """(graph, state, next state, forcing) for every step of every trajectory, dt apart.
+
+        As read from disk: in the order of the mesh.
+        """
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
             for start in range(0, trajectory.num_times - stride, stride):
@@ -94,13 +104,14 @@ class Samples:
 
     def _window(self, number: int) -> Window:
         index = int(np.searchsorted(self._ends, number, side="right"))
+        graph = self.graphs[index]
         start = number - int(self._ends[index - 1] if index else 0)
         times = [start + k * self.strides[index] for k in range(self.unroll + 1)]
         frames = [self._frame(index, time) for time in times]
         return Window(
-            self.graphs[index],
-            torch.as_tensor(np.stack([state for state, _ in frames]), dtype=torch.float32),
-            torch.as_tensor(np.stack([f for _, f in frames[:-1]]), dtype=torch.float32),
+            graph,
+            graph.from_mesh(np.stack([state for state, _ in frames])),
+            graph.from_mesh(np.stack([forcing for _, forcing in frames[:-1]])),
         )
 
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
-from physgt.graph import Graph
+from physgt.graph import Graph, build_graph
+from physgt.mesh import Mesh
 from physgt.models import MODELS
 from physgt.normalizer import Normalizer
+from physgt.ordering import hilbert_order
 from physgt.task import Task
 
 FILE_VERSION = 1
@@ -33,6 +35,7 @@ class Simulator(nn.Module):
     origin: Tensor
     extent: Tensor
     edge_length: Tensor
+    model: Any  # an nn.Module of the table MODELS; typed as such, its attributes would be unknown
 
     def __init__(
         self,
@@ -70,10 +73,44 @@ class Simulator(nn.Module):
         self.register_buffer("extent", torch.ones(()))
         self.register_buffer("edge_length", torch.ones(()))
 
+    def build_graph(self, mesh: Mesh) -> Graph:
+        """The graph of a mesh as this simulator wants it, on its device: built once per mesh.
+
+        Its nodes lie along a Hilbert curve: Graph.from_mesh and Graph.to_mesh convert values.
+        Raises PhysgtError where the mesh has another dimension or lacks what the task names.
+        """
+        if mesh.dimension != self.space_dimension:
+            raise PhysgtError(
+                f"the mesh has {mesh.dimension} dimensions, but the model was trained "
+                f"in {self.space_dimension}."
+            )
+        graph = build_graph(
+            mesh,
+            self.task.free_mask(mesh),
+            self.dtype,
+            order=hilbert_order(mesh.points),
+            masks=self.model.masks,
+            encodings=self.model.encodings,
+        )
+        return graph.to(self.device)
+
     def step(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
         """The state (N, S) one dt later. What isn't free keeps its value."""
-        normalized = self.predict(graph, state, forcing)
-        return torch.where(graph.free, state + self.increment.denormalize(normalized), state)
+        return self._advance(graph, state, self.predict(graph, state, forcing))
+
+    def on_fixed_mesh(self, graph: Graph) -> Callable[[Tensor, Tensor], Tensor]:
+        """`step` for one graph and fixed weights: (state, forcing) -> state.
+
+        What the network derives from the mesh alone is computed once, here.
+        """
+        scaled = graph.scaled(self.origin, self.extent, self.edge_length)
+        geometry = self.model.embed_geometry(scaled)
+
+        def step(state: Tensor, forcing: Tensor) -> Tensor:
+            inputs = self.state.normalize(state), self.forcing.normalize(forcing)
+            return self._advance(graph, state, self.model(scaled, *inputs, geometry))
+
+        return step
 
     def predict(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
         """The normalised increment (N, S) of one step: what training compares with `target`."""
@@ -82,6 +119,9 @@ class Simulator(nn.Module):
             scaled, self.state.normalize(state), self.forcing.normalize(forcing)
         )
         return normalized
+
+    def _advance(self, graph: Graph, state: Tensor, normalized: Tensor) -> Tensor:
+        return torch.where(graph.free, state + self.increment.denormalize(normalized), state)
 
     def target(self, graph: Graph, state: Tensor, next_state: Tensor) -> Tensor:
         """The inverse of step: the normalised increment that leads from `state` to `next_state`.

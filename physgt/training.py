@@ -71,10 +71,12 @@ def train(
             "or choose another folder."
         )
     torch.manual_seed(settings.seed)
-    samples = Samples(training, case.task(), settings.unroll)
-    dimension = samples.trajectories[0].mesh.dimension
-    simulator = Simulator(case.task(), dimension, case.model_name, case.model_options)
-    run = Run(simulator.to(device), settings, directory)
+    if not training:
+        raise PhysgtError("no trajectories to learn from.")
+    dimension = next(iter(training.values())).mesh.dimension
+    simulator = Simulator(case.task(), dimension, case.model_name, case.model_options).to(device)
+    samples = Samples(training, case.task(), simulator.build_graph, settings.unroll)
+    run = Run(simulator, settings, directory)
     if resume:
         run.restore()
     else:
@@ -250,7 +252,7 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     forcing = Moments(task.forcing_size)
     for graph, before, after, given in samples.steps():
         state.update(before)
-        increment.update(np.where(graph.free.numpy(), after - before, np.nan))
+        increment.update(np.where(graph.to_mesh(graph.free), after - before, np.nan))
         forcing.update(given)
     simulator.state.set(state)
     simulator.increment.set(increment)

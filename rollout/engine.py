@@ -10,7 +10,6 @@ import torch
 
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
 from physgt.errors import DivergedError, PhysgtError
-from physgt.graph import Graph, build_graph
 from physgt.rollout.boundary import BoundaryValues
 from physgt.simulator import Simulator
 from physgt.task import Field
@@ -62,35 +61,21 @@ def integrate(
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     boundary = BoundaryValues(task, initial, prescribed)
-    graph = simulation_graph(simulator, initial)
+    graph = simulator.build_graph(initial.mesh)
+    advance = simulator.on_fixed_mesh(graph)
     start = float(initial.times[0])
     # Rounded to the model's precision once, so that held nodes keep exactly what is written.
-    state = _tensor(boundary.initial_state(), simulator).cpu().numpy()
+    state = graph.to_mesh(graph.from_mesh(boundary.initial_state()))
     state = boundary.enforce(state, start)
     yield start, task.unpack_state(state)
     for step in range(1, num_steps + 1):
         forcing = boundary.forcing(start + (step - 1) * task.dt)
-        advanced = simulator.step(graph, _tensor(state, simulator), _tensor(forcing, simulator))
+        advanced = advance(graph.from_mesh(state), graph.from_mesh(forcing))
         # start + step * dt rather than a running sum, whose rounding would show in long files.
         time = start + step * task.dt
-        state = boundary.enforce(advanced.cpu().numpy(), time)
+        state = boundary.enforce(graph.to_mesh(advanced), time)
         _require_finite(state, simulator, step, time)
         yield time, task.unpack_state(state)
-
-
-def simulation_graph(simulator: Simulator, trajectory: Trajectory) -> Graph:
-    """The graph of a trajectory's mesh as `simulator` wants it: its device, dtype and free mask."""
-    if trajectory.mesh.dimension != simulator.space_dimension:
-        raise PhysgtError(
-            f"the mesh has {trajectory.mesh.dimension} dimensions, but the model was trained "
-            f"in {simulator.space_dimension}."
-        )
-    graph = build_graph(trajectory.mesh, simulator.task.free_mask(trajectory.mesh))
-    return graph.to(simulator.device, simulator.dtype)
-
-
-def _tensor(values: np.ndarray, simulator: Simulator) -> torch.Tensor:
-    return torch.as_tensor(values, dtype=simulator.dtype, device=simulator.device)
 
 
 def _require_finite(state: np.ndarray, simulator: Simulator, step: int, time: float) -> None:

@@ -23,7 +23,7 @@ def test_a_window_holds_the_states_dt_apart():
 
 def test_meshes_of_different_size_lie_end_to_end_without_padding():
     small, large = heat_trajectory(0, cells=2), heat_trajectory(1, cells=4)
-    samples = Samples({"small": small, "large": large}, HEAT)
+    samples = Samples({"small": small, "large": large}, HEAT, build)
     window = samples.batch([0, len(samples) - 1])
     assert window.states.shape == (2, 9 + 25, 1)
     np.testing.assert_array_equal(window.states[0, :9, 0], small.frame(0)["temperature"])

@@ -2,6 +2,9 @@
 
 `Model(state_size, forcing_size, space_dimension, *, num_node_types=9, ...its own options)`;
 `model(graph, state (N, S), forcing (N, F))` returns the increment (N, S), everything normalised.
+`model.embed_geometry(graph)` is what it derives from the mesh alone; as fourth argument of the call
+it saves doing so at every step of a rollout. `model.masks` and `model.encodings` say what graphs
+carry beyond the mesh (physgt.graph.build_graph).
 """
 
 from torch import nn

@@ -8,6 +8,7 @@ F forcing components.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,14 @@ from physgt.models.layers import (
     one_hot_node_type,
 )
 from physgt.ops.neighbour_attention import neighbour_attention
+from physgt.ops.neighbours import Neighbours
+
+
+class Geometry(NamedTuple):
+    """What the network derives from the mesh alone: the same at every step of a rollout."""
+
+    inputs: Tensor  # (N, node types + encodings)
+    neighbours: Sequence[Sequence[Neighbours]]  # for each block, the lists of each group of heads
 
 
 class MaskedTransformer(nn.Module):
@@ -37,6 +46,9 @@ class MaskedTransformer(nn.Module):
         network knows the mesh by its connectivity alone, as published.
     fourier_frequencies: octaves of the position encoding; 0 for the coordinates themselves.
     """
+
+    masks = ()
+    encodings = ()
 
     def __init__(
         self,
@@ -63,22 +75,25 @@ class MaskedTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
         self.decoder = mlp(width, width, state_size, 3, nn.ReLU)
 
-    def forward(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+    def forward(
+        self, graph: Graph, state: Tensor, forcing: Tensor, geometry: Geometry | None = None
+    ) -> Tensor:
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
-        inputs = [state, forcing, one_hot_node_type(graph, self.num_node_types)]
-        if self.positions:
-            inputs.append(fourier_positions(graph.points, self.fourier_frequencies))
-        nodes = self.encoder_norm(self.encoder(torch.cat(inputs, -1)))  # (N, d)
-        for block, neighbours in zip(self.blocks, self.attention_edges(graph), strict=True):
+        geometry = geometry or self.embed_geometry(graph)
+        inputs = torch.cat([state, forcing, geometry.inputs], -1)
+        nodes = self.encoder_norm(self.encoder(inputs))  # (N, d)
+        for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
             nodes = block(nodes, neighbours)
         return self.decoder(nodes)  # (N, S)
 
-    def attention_edges(self, graph: Graph) -> list[Sequence[Tensor]]:
-        """Who sees whom: for each block, one (2, E) edge_index for each group of heads.
-
-        Here all heads of all blocks see the neighbours on the mesh.
-        """
-        return [(graph.edge_index,)] * len(self.blocks)
+    def embed_geometry(self, graph: Graph) -> Geometry:
+        inputs = [one_hot_node_type(graph, self.num_node_types)]
+        if self.positions:
+            inputs.append(fourier_positions(graph.points, self.fourier_frequencies))
+        return Geometry(
+            inputs=torch.cat(inputs, -1),
+            neighbours=[(graph.neighbours,)] * len(self.blocks),
+        )
 
 
 class Block(nn.Module):
@@ -92,7 +107,7 @@ class Block(nn.Module):
         self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
         self.mlp = GatedMLP(width, 3 * width)
 
-    def forward(self, nodes: Tensor, neighbours: Sequence[Tensor]) -> Tensor:
+    def forward(self, nodes: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
         nodes = nodes + self.attention(self.attention_norm(nodes), neighbours)
         return nodes + self.mlp(self.mlp_norm(nodes))  # (N, d)
 
@@ -108,15 +123,15 @@ class MaskedAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, neighbours: Sequence[Tensor]) -> Tensor:
-        """x (N, d); neighbours: an edge_index (2, E) for each group of heads."""
+    def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
+        """x (N, d); neighbours: the lists of each group of heads."""
         groups = (
             projection(x).unflatten(-1, (-1, self.channels)).chunk(len(neighbours), dim=1)
             for projection in (self.query, self.key, self.value)
         )  # each (N, H / number of groups, c)
         seen = [
-            neighbour_attention(query, key, value, edge_index)
-            for query, key, value, edge_index in zip(*groups, neighbours, strict=True)
+            neighbour_attention(query, key, value, lists)
+            for query, key, value, lists in zip(*groups, neighbours, strict=True)
         ]
         return self.out(torch.cat(seen, dim=1).flatten(1))  # (N, d)
 

@@ -7,6 +7,8 @@ F forcing components.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,13 @@ from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import EdgeLinear, RMSNorm, mlp, one_hot_node_type
 from physgt.ops.segment import segment_sum
+
+
+class Geometry(NamedTuple):
+    """What the network derives from the mesh alone: the same at every step of a rollout."""
+
+    one_hot: Tensor  # (N, node types)
+    edges: Tensor  # (E, C)
 
 
 class MeshGraphNet(nn.Module):
@@ -25,6 +34,9 @@ class MeshGraphNet(nn.Module):
     hidden_layers: hidden layers of every MLP, each of `width`.
     rms_norm: RMSNorm instead of LayerNorm after every MLP but the decoder.
     """
+
+    masks = ()
+    encodings = ()
 
     def __init__(
         self,
@@ -51,15 +63,23 @@ class MeshGraphNet(nn.Module):
         self.blocks = nn.ModuleList(Block(width, hidden_layers, norm) for _ in range(blocks))
         self.decoder = mlp(width, width, state_size, hidden_layers, nn.ReLU)
 
-    def forward(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+    def forward(
+        self, graph: Graph, state: Tensor, forcing: Tensor, geometry: Geometry | None = None
+    ) -> Tensor:
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
-        one_hot = one_hot_node_type(graph, self.num_node_types)
-        lengths = torch.linalg.vector_norm(graph.edge_vectors, dim=-1, keepdim=True)
-        nodes = self.node_encoder(torch.cat([state, forcing, one_hot], -1))  # (N, C)
-        edges = self.edge_encoder(torch.cat([graph.edge_vectors, lengths], -1))  # (E, C)
+        geometry = geometry or self.embed_geometry(graph)
+        nodes = self.node_encoder(torch.cat([state, forcing, geometry.one_hot], -1))  # (N, C)
+        edges = geometry.edges  # (E, C)
         for block in self.blocks:
             nodes, edges = block(nodes, edges, graph.senders, graph.receivers)
         return self.decoder(nodes)  # (N, S)
+
+    def embed_geometry(self, graph: Graph) -> Geometry:
+        lengths = torch.linalg.vector_norm(graph.edge_vectors, dim=-1, keepdim=True)
+        return Geometry(
+            one_hot=one_hot_node_type(graph, self.num_node_types),
+            edges=self.edge_encoder(torch.cat([graph.edge_vectors, lengths], -1)),
+        )
 
 
 class Block(nn.Module):

@@ -52,6 +52,9 @@ class PhysGTO(nn.Module):
         as the paper's text has it; without it a linear map stands there, as published code has it.
     """
 
+    masks = ()
+    encodings = ()
+
     def __init__(
         self,
         state_size: int,
@@ -93,9 +96,11 @@ class PhysGTO(nn.Module):
         )
         self.alpha = nn.Parameter(torch.tensor(initial_alpha))
 
-    def forward(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
+    def forward(
+        self, graph: Graph, state: Tensor, forcing: Tensor, geometry: Geometry | None = None
+    ) -> Tensor:
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
-        geometry = self.embed_geometry(graph)
+        geometry = geometry or self.embed_geometry(graph)
         condition = self.condition(graph, forcing)  # (N, C)
         nodes = self.fusion(torch.cat([self.state_encoder(state), condition], -1))  # (N, C)
         edges = geometry.edges  # (E, C)

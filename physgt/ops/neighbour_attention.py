@@ -6,19 +6,22 @@ from math import sqrt
 
 from torch import Tensor
 
+from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_softmax, segment_sum
 
 
-def neighbour_attention(query: Tensor, key: Tensor, value: Tensor, edge_index: Tensor) -> Tensor:
-    """Multi-head attention in which node i sees the senders of its incoming edges, nothing else.
+def neighbour_attention(
+    query: Tensor, key: Tensor, value: Tensor, neighbours: Neighbours
+) -> Tensor:
+    """Multi-head attention in which a node sees the neighbours of its list, nothing else.
 
-    query, key, value: (N, H, c), H heads of c channels. edge_index: (2, E), senders and receivers;
-    fastest where receivers ascend. Returns (N, H, c); a node without neighbours gets 0.
+    query, key, value: (N, H, c), H heads of c channels. Returns (N, H, c); a node without
+    neighbours gets 0.
 
     The softmax runs over the neighbours alone: it equals dense attention with every other score at
     minus infinity, at the cost of E instead of N^2 scores.
     """
-    senders, receivers = edge_index
+    senders, receivers = neighbours.edge_index
     num_nodes, _, channels = query.shape
     products = query.index_select(0, receivers) * key.index_select(0, senders)  # (E, H, c)
     scores = products.sum(-1) / sqrt(channels)  # (E, H)

@@ -34,3 +34,12 @@ def segment_softmax(scores: Tensor, index: Tensor, num_segments: int) -> Tensor:
         largest.scatter_reduce_(0, index[:, None].expand_as(scores), scores, "amax")
     weights = (scores - largest.index_select(0, index)).exp()
     return weights / segment_sum(weights, index, num_segments).index_select(0, index)
+
+
+def segment_offsets(index: Tensor, num_segments: int) -> Tensor:
+    """(num_segments + 1,) int64: segment i has offsets[i+1] - offsets[i] rows.
+
+    Where `index` ascends, they are the rows offsets[i] to offsets[i+1].
+    """
+    counts = segment_sum(torch.ones_like(index), index, num_segments)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
