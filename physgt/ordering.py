@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-BITS = {1: 62, 2: 31, 3: 20}
+BITS = {2: 31, 3: 20}
 """Bits a coordinate, so that a position along the curve fits in 64."""
 
 
@@ -19,6 +19,8 @@ def hilbert_order(points: np.ndarray) -> np.ndarray:
     Source: Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707, 2004.
     """
     dimension = points.shape[1]
+    if dimension == 1:
+        return np.argsort(points[:, 0], kind="stable")
     bits = BITS[dimension]
     low = points.min(axis=0)
     extent = (points.max(axis=0) - low).max() or 1.0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from physgt import BoundaryCondition, Field, Mesh, Task, Trajectory
+from physgt.graph import Graph, build_graph
 from physgt.mesh import mesh_edges
 
 
@@ -55,3 +56,8 @@ SMALL_MODELS = {
     "masked_transformer": {"width": 16, "heads": 2, "blocks": 2},
     "meshgraphnet": {"width": 16, "blocks": 2},
 }
+
+
+def build_heat_graph(mesh: Mesh) -> Graph:
+    """The graph of a heat case in the numbering of its mesh."""
+    return build_graph(mesh, HEAT.free_mask(mesh))

@@ -115,3 +115,48 @@ def test_a_scaled_graph_has_points_between_0_and_1_and_edges_about_1() -> None:
     assert scaled.points.min() == 0
     assert scaled.points.max() == 1
     torch.testing.assert_close(scaled.edge_vectors, 2 * graph.edge_vectors)
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_a_graph_in_another_order_is_the_graph_of_the_mesh_renumbered_so(mesh: Mesh) -> None:
+    order = np.random.default_rng(1).permutation(mesh.num_points)
+    new_number = np.argsort(order)
+    reordered = build_graph(mesh, order=order, masks=[mesh_edges], encodings=[lambda m: m.points])
+    expected = build_graph(renumbered(mesh, new_number), encodings=[lambda m: m.points])
+    for name in (*TENSORS, "encodings"):
+        torch.testing.assert_close(getattr(reordered, name), getattr(expected, name))
+    torch.testing.assert_close(reordered.attention[0].edge_index, expected.edge_index)
+
+
+def test_values_come_back_from_a_graph_in_the_order_of_their_meshes() -> None:
+    graphs = [
+        build_graph(mesh, order=np.random.default_rng(2).permutation(mesh.num_points))
+        for mesh in (planar_mesh(), grid_of_quads(5, 3))
+    ]
+    for graph in (*graphs, batch_graphs(graphs)):
+        values = np.arange(3.0 * graph.num_nodes * 2).reshape(3, graph.num_nodes, 2)
+        inside = graph.from_mesh(values)
+        np.testing.assert_array_equal(inside, values[:, graph.order])
+        np.testing.assert_array_equal(graph.to_mesh(inside), values)
+
+
+def test_neighbour_lists_of_a_batch_are_those_of_its_graphs_end_to_end() -> None:
+    one_way = [lambda mesh: mesh_edges(mesh)[:, ::3]]
+    graphs = [build_graph(mesh, masks=one_way) for mesh in (planar_mesh(), grid_of_quads(5, 3))]
+    batch = batch_graphs([graphs[1], graphs[0], graphs[1]])
+    lists = batch.attention[0]
+    starts = [0, graphs[1].num_nodes, graphs[1].num_nodes + graphs[0].num_nodes]
+    expected = torch.cat(
+        [
+            graph.attention[0].edge_index + start
+            for graph, start in zip([graphs[1], graphs[0], graphs[1]], starts, strict=True)
+        ],
+        dim=1,
+    )
+    torch.testing.assert_close(lists.edge_index, expected)
+    senders, receivers = expected.tolist()
+    for node in range(batch.num_nodes):
+        seen = lists.senders[lists.offsets[node] : lists.offsets[node + 1]].tolist()
+        assert seen == [s for s, r in zip(senders, receivers, strict=True) if r == node]
+        seeing = lists.seen_by[lists.seen_by_offsets[node] : lists.seen_by_offsets[node + 1]]
+        assert seeing.tolist() == [r for s, r in zip(senders, receivers, strict=True) if s == node]

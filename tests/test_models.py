@@ -12,6 +12,7 @@ from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS, MaskedTransformer, PhysGTO
 from physgt.models.layers import EdgeLinear, RMSNorm, fourier_positions, mlp
+from physgt.ops.neighbours import Neighbours
 
 STATE_SIZE, FORCING_SIZE = 3, 2
 SMALL = {
@@ -246,9 +247,9 @@ def test_heads_may_see_different_neighbours():
     graph = build_graph(random_mesh(30, seed=1))
     x = torch.randn(30, 16, dtype=torch.float64)
     attention.out.weight.copy_(torch.eye(16))
-    two_hops = torch.tensor([[7, 9], [3, 3]])
-    mixed = attention(x, [graph.edge_index, two_hops])
-    direct, distant = attention(x, [graph.edge_index]), attention(x, [two_hops])
+    two_hops = Neighbours.directed(torch.tensor([[7, 9], [3, 3]]), 30)
+    mixed = attention(x, [graph.neighbours, two_hops])
+    direct, distant = attention(x, [graph.neighbours]), attention(x, [two_hops])
     torch.testing.assert_close(mixed[:, :8], direct[:, :8])
     torch.testing.assert_close(mixed[:, 8:], distant[:, 8:])
 

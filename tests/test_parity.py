@@ -80,6 +80,8 @@ def make_graph(points, edge_index, node_type):
         node_type=node_type,
         free=torch.ones(len(points), 1, dtype=torch.bool),
         graph_index=torch.zeros(len(points), dtype=torch.int64),
+        order=torch.arange(len(points)),
+        encodings=torch.empty(len(points), 0),
     )
     return published_orientation(graph)
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from heat_case import HEAT, heat_trajectory
+from heat_case import HEAT, build_heat_graph, heat_trajectory
 from physgt import Field, Forcing, PhysgtError, Trajectory
 from physgt.samples import Samples
 
@@ -11,19 +11,21 @@ from physgt.samples import Samples
 def test_every_time_that_leaves_room_for_the_window_begins_one():
     trajectories = {"a": heat_trajectory(0, num_steps=10), "b": heat_trajectory(1, num_steps=7)}
     task = dataclasses.replace(HEAT, dt=0.2)
-    assert len(Samples(trajectories, task, unroll=3)) == (11 - 6) + (8 - 6)
+    assert len(Samples(trajectories, task, build_heat_graph, unroll=3)) == (11 - 6) + (8 - 6)
 
 
 def test_a_window_holds_the_states_dt_apart():
     trajectory = heat_trajectory(0, num_steps=10)
-    window = Samples({"a": trajectory}, dataclasses.replace(HEAT, dt=0.3), unroll=2).batch([4])
+    window = Samples(
+        {"a": trajectory}, dataclasses.replace(HEAT, dt=0.3), build_heat_graph, unroll=2
+    ).batch([4])
     expected = trajectory.fields["temperature"].values[[4, 7, 10]]
     np.testing.assert_array_equal(window.states[..., 0], expected)
 
 
 def test_meshes_of_different_size_lie_end_to_end_without_padding():
     small, large = heat_trajectory(0, cells=2), heat_trajectory(1, cells=4)
-    samples = Samples({"small": small, "large": large}, HEAT, build)
+    samples = Samples({"small": small, "large": large}, HEAT, build_heat_graph)
     window = samples.batch([0, len(samples) - 1])
     assert window.states.shape == (2, 9 + 25, 1)
     np.testing.assert_array_equal(window.states[0, :9, 0], small.frame(0)["temperature"])
@@ -35,7 +37,7 @@ def test_a_global_forcing_reaches_every_node():
     heat = heat_trajectory(0)
     fields = heat.fields.assign(power=((), 3.5), source=(("node",), np.arange(36.0)))
     task = dataclasses.replace(HEAT, forcings=(Forcing("power"), Forcing("source")))
-    window = Samples({"a": Trajectory(heat.mesh, fields)}, task).batch([2])
+    window = Samples({"a": Trajectory(heat.mesh, fields)}, task, build_heat_graph).batch([2])
     np.testing.assert_array_equal(window.forcings[0, :, 0], np.full(36, 3.5))
     np.testing.assert_array_equal(window.forcings[0, :, 1], np.arange(36.0))
 
@@ -78,4 +80,8 @@ def with_changing_power() -> Trajectory:
 )
 def test_a_trajectory_that_does_not_fit_is_named_with_the_reason(trajectory, changes, message):
     with pytest.raises(PhysgtError, match=message):
-        list(Samples({"bad.vtk": trajectory}, dataclasses.replace(HEAT, **changes)).steps())
+        list(
+            Samples(
+                {"bad.vtk": trajectory}, dataclasses.replace(HEAT, **changes), build_heat_graph
+            ).steps()
+        )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from heat_case import HEAT, SMALL_MODELS, heat_trajectory
+from heat_case import HEAT, SMALL_MODELS, build_heat_graph, heat_trajectory
 from physgt import PhysgtError, Simulator
 from physgt.case import Case, read_case
 from physgt.loss import unrolled_loss
@@ -124,7 +124,7 @@ def test_resuming_with_another_case_names_what_differs(tmp_path):
 
 
 def test_the_loss_of_one_step_is_the_mean_squared_error_of_normalised_increments(simulator):
-    samples = Samples(TRAIN, HEAT, build)
+    samples = Samples(TRAIN, HEAT, build_heat_graph)
     window = samples.batch([3])
     noise = torch.zeros_like(window.states[0])
     next_state = simulator.step(window.graph, window.states[0], window.forcings[0])
@@ -135,7 +135,7 @@ def test_the_loss_of_one_step_is_the_mean_squared_error_of_normalised_increments
 
 def test_noise_is_corrected_by_the_target(simulator):
     """A model that undoes the noise exactly has no loss: the clean next state is the target."""
-    window = Samples(TRAIN, HEAT, build).batch([3])
+    window = Samples(TRAIN, HEAT, build_heat_graph).batch([3])
     noise = torch.where(window.graph.free, 2.0, 0.0)
     exact = simulator.target(window.graph, window.states[0] + noise, window.states[1])
     simulator.predict = lambda graph, state, forcing: exact
@@ -144,7 +144,7 @@ def test_noise_is_corrected_by_the_target(simulator):
 
 
 def test_an_unrolled_loss_sends_gradients_through_all_steps(simulator):
-    window = Samples(TRAIN, HEAT, build, unroll=3).batch([0])
+    window = Samples(TRAIN, HEAT, build_heat_graph, unroll=3).batch([0])
     start = torch.zeros_like(window.states[0]).requires_grad_()
     unrolled_loss(simulator, window, start).backward()
     assert start.grad is not None
@@ -153,7 +153,7 @@ def test_an_unrolled_loss_sends_gradients_through_all_steps(simulator):
 
 def test_scales_are_those_of_the_training_set(tmp_path):
     simulator = Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"])
-    fit_normalizers(simulator, Samples(TRAIN, HEAT, build))
+    fit_normalizers(simulator, Samples(TRAIN, HEAT, build_heat_graph))
     states = [t.fields["temperature"].values.astype(float) for t in TRAIN.values()]
     free = [t.mesh.node_type == 0 for t in TRAIN.values()]
     every = np.concatenate([s[:-1].ravel() for s in states])
