@@ -11,7 +11,7 @@ from physgt import Mesh
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS, MaskedTransformer, PhysGTO
-from physgt.models.layers import EdgeLinear, RMSNorm, fourier_positions, mlp
+from physgt.models.layers import EdgeMLP, RMSNorm, fourier_positions, mlp
 from physgt.ops.neighbours import Neighbours
 
 STATE_SIZE, FORCING_SIZE = 3, 2
@@ -255,12 +255,13 @@ def test_heads_may_see_different_neighbours():
 
 
 @torch.no_grad()
-def test_edge_linear_is_the_linear_map_of_the_concatenation():
-    layer = EdgeLinear(node_width=5, edge_width=3, outputs=4)
+def test_an_edge_mlp_is_the_mlp_of_the_concatenation():
+    layer = EdgeMLP(5, 3, 4, torch.nn.ReLU(), torch.nn.Linear(4, 2))
     nodes, edges = torch.randn(6, 5), torch.randn(4, 3)
     senders, receivers = torch.tensor([[0, 5, 2, 2], [1, 1, 3, 5]])
     joined = torch.cat([nodes[senders], nodes[receivers], edges], dim=1)
-    expected = F.linear(joined, layer.weight, layer.bias)
+    weight = torch.cat([*layer.from_node.chunk(2), layer.per_edge.weight], dim=1)
+    expected = layer.per_edge.layers(F.linear(joined, weight, layer.per_edge.bias))
     torch.testing.assert_close(layer(nodes, edges, senders, receivers), expected)
 
 

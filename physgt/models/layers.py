@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import pi, sqrt
 
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
+from physgt.ops.chunks import in_chunks
 
 
 def mlp(
@@ -24,30 +26,48 @@ def mlp(
     return nn.Sequential(*layers[:-1])
 
 
-class EdgeLinear(nn.Linear):
-    """W [v_sender | v_receiver | e] + b, without ever building the concatenation.
+class EdgeMLP(nn.Module):
+    """`layers` of W [v_sender | v_receiver | e] + b, without ever building the concatenation.
 
     W is split by columns, (W_s v)_sender + (W_r v)_receiver + W_e e: the node-side products are
-    taken once a node instead of once an edge, before the gather. The weight has the layout of an
-    nn.Linear on the concatenation.
+    taken once a node instead of once an edge, before the gather. The rest runs over a few thousand
+    edges at a time.
+
+    layers: from `hidden` channels on, the activation first; each acts on an edge by itself.
     """
 
-    def __init__(self, node_width: int, edge_width: int, outputs: int) -> None:
-        super().__init__(2 * node_width + edge_width, outputs)
-        self.node_width = node_width
-
-    def forward(  # type: ignore[override]
-        self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
-    ) -> Tensor:
-        """nodes (N, node_width), edges (E, edge_width) -> (E, outputs)."""
-        from_sender, from_receiver, from_edge = self.weight.tensor_split(
-            (self.node_width, 2 * self.node_width), dim=1
+    def __init__(self, node_width: int, edge_width: int, hidden: int, *layers: nn.Module) -> None:
+        super().__init__()
+        joined = nn.Linear(2 * node_width + edge_width, hidden)  # for its initial values
+        from_sender, from_receiver, from_edge = joined.weight.detach().split(
+            [node_width, node_width, edge_width], dim=1
         )
+        # Rows: what a node sends, then what it receives; one product for both.
+        self.from_node = nn.Parameter(torch.cat([from_sender, from_receiver]))
+        self.per_edge = PerEdge(from_edge.clone(), joined.bias.detach().clone(), layers)
+
+    def forward(self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
+        """nodes (N, node_width), edges (E, edge_width) -> (E, width of the last layer)."""
+        sent, received = F.linear(nodes, self.from_node).chunk(2, dim=1)  # (N, hidden) each
+        return in_chunks(self.per_edge, [edges], [(sent, senders), (received, receivers)])
+
+
+class PerEdge(nn.Module):
+    """What EdgeMLP does to an edge, given what its sender and its receiver contribute."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, edges: Tensor, sent: Tensor, received: Tensor) -> Tensor:
         # Added in place: a new edge-sized tensor costs as much as the arithmetic on it.
-        out = F.linear(edges, from_edge, self.bias)
-        out += F.linear(nodes, from_sender).index_select(0, senders)
-        out += F.linear(nodes, from_receiver).index_select(0, receivers)
-        return out
+        hidden = F.linear(edges, self.weight, self.bias)
+        hidden += sent
+        hidden += received
+        result: Tensor = self.layers(hidden)
+        return result
 
 
 class RMSNorm(nn.Module):

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import EdgeLinear, RMSNorm, mlp, one_hot_node_type
+from physgt.models.layers import EdgeMLP, RMSNorm, mlp, one_hot_node_type
+from physgt.ops.chunks import in_chunks
 from physgt.ops.segment import segment_sum
 
 
@@ -87,18 +88,22 @@ class Block(nn.Module):
 
     def __init__(self, width: int, hidden_layers: int, norm: type[nn.Module]) -> None:
         super().__init__()
-        self.edge_in = EdgeLinear(width, width, width)
-        self.edge_mlp = nn.Sequential(
-            nn.ReLU(), *mlp(width, width, width, hidden_layers - 1, nn.ReLU), norm(width)
+        self.message = EdgeMLP(
+            width,
+            width,
+            width,
+            nn.ReLU(),
+            *mlp(width, width, width, hidden_layers - 1, nn.ReLU),
+            norm(width),
         )
-        self.node_mlp = nn.Sequential(
+        self.update = nn.Sequential(
             *mlp(2 * width, width, width, hidden_layers, nn.ReLU), norm(width)
         )
 
     def forward(
         self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
     ) -> tuple[Tensor, Tensor]:
-        messages = self.edge_mlp(self.edge_in(nodes, edges, senders, receivers))  # (E, C)
+        messages = self.message(nodes, edges, senders, receivers)  # (E, C)
         received = segment_sum(messages, receivers, len(nodes))  # (N, C)
-        update = self.node_mlp(torch.cat([nodes, received], -1))
+        update = in_chunks(self.update, [torch.cat([nodes, received], -1)])
         return nodes + update, edges + messages  # (N, C), (E, C)

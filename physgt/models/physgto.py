@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
-    EdgeLinear,
+    EdgeMLP,
     channels_per_head,
     fourier_positions,
     fourier_width,
     mlp,
 )
-from physgt.ops.segment import segment_mean
+from physgt.ops.chunks import in_chunks
+from physgt.ops.segment import segment_sum
 
 
 class Geometry(NamedTuple):
@@ -33,6 +34,8 @@ class Geometry(NamedTuple):
     receivers: Tensor  # (E,)
     positions: Tensor  # (N, P)
     edges: Tensor  # (E, C)
+    num_sent: Tensor  # (N, 1), edges that the node sends, at least 1
+    num_received: Tensor  # (N, 1), edges that the node receives, at least 1
     graph_sizes: list[int]  # nodes of each graph of the batch
 
 
@@ -112,9 +115,14 @@ class PhysGTO(nn.Module):
         vectors = graph.edge_vectors[graph.oriented]  # (E, D), sender minus receiver
         lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
         one_graph = graph.num_graphs == 1
+        senders = graph.senders[graph.oriented]
+        receivers = graph.receivers[graph.oriented]
+        ones = lengths.new_ones(len(lengths), 1)
         return Geometry(
-            senders=graph.senders[graph.oriented],
-            receivers=graph.receivers[graph.oriented],
+            senders=senders,
+            receivers=receivers,
+            num_sent=segment_sum(ones, senders, graph.num_nodes).clamp(min=1),
+            num_received=segment_sum(ones, receivers, graph.num_nodes).clamp(min=1),
             positions=fourier_positions(graph.points, self.fourier_frequencies),
             edges=self.edge_encoder(torch.cat([-vectors, vectors, lengths], -1)),
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
@@ -165,24 +173,29 @@ class MessagePassing(nn.Module):
     def __init__(self, width: int, position_width: int, mlp_width: int) -> None:
         super().__init__()
         node_width = 2 * width + position_width
-        self.edge_in = EdgeLinear(node_width, width, mlp_width)
-        self.edge_out = nn.Linear(mlp_width, width)
-        self.edge_norm = nn.LayerNorm(width)
-        self.node_mlp = mlp(node_width + width, mlp_width, width, 1, nn.GELU)
-        self.node_norm = nn.LayerNorm(width)
+        self.flux = EdgeMLP(
+            node_width,
+            width,
+            mlp_width,
+            nn.GELU(),
+            nn.Linear(mlp_width, width),
+            nn.LayerNorm(width),
+        )
+        self.node = nn.Sequential(
+            *mlp(node_width + width, mlp_width, width, 1, nn.GELU), nn.LayerNorm(width)
+        )
 
     def forward(
         self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
         senders, receivers = geometry.senders, geometry.receivers
         inputs = torch.cat([nodes, geometry.positions, condition], -1)  # (N, 2C + P)
-        hidden = F.gelu(self.edge_in(inputs, edges, senders, receivers))  # (E, mlp_width)
-        flux = self.edge_norm(self.edge_out(hidden))  # (E, C)
+        flux = self.flux(inputs, edges, senders, receivers)  # (E, C)
         sent, received = flux.chunk(2, dim=-1)  # (E, C/2) each
-        mean_sent = segment_mean(sent, senders, len(nodes))  # (N, C/2)
-        mean_received = segment_mean(received, receivers, len(nodes))  # (N, C/2)
-        update = self.node_mlp(torch.cat([inputs, mean_sent, mean_received], -1))
-        return self.node_norm(update), flux  # (N, C), (E, C)
+        mean_sent = segment_sum(sent, senders, len(nodes)) / geometry.num_sent  # (N, C/2)
+        mean_received = segment_sum(received, receivers, len(nodes)) / geometry.num_received
+        update = in_chunks(self.node, [torch.cat([inputs, mean_sent, mean_received], -1)])
+        return update, flux  # (N, C), (E, C)
 
 
 class ProjectionAttention(nn.Module):

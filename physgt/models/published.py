@@ -30,11 +30,11 @@ _PHYSGTO_NAMES = {
     "encoder.fv2.f.": "fusion.",
     "encoder.fe.f.": "edge_encoder.",
     "mixer.blocks.": "blocks.",
-    ".gnn.f_edge.f.0.": ".message_passing.edge_in.",
-    ".gnn.f_edge.f.2.": ".message_passing.edge_out.",
-    ".gnn.f_edge.f.3.": ".message_passing.edge_norm.",
-    ".gnn.f_node.f.3.": ".message_passing.node_norm.",
-    ".gnn.f_node.f.": ".message_passing.node_mlp.",
+    ".gnn.f_edge.f.0.": ".message_passing.flux.per_edge.",
+    ".gnn.f_edge.f.": ".message_passing.flux.per_edge.layers.",
+    ".per_edge.layers.2.": ".per_edge.layers.1.",
+    ".per_edge.layers.3.": ".per_edge.layers.2.",
+    ".gnn.f_node.f.": ".message_passing.node.",
     ".ln1.": ".attention_norm.",
     ".MHA.Q": ".attention.token_query",
     ".MHA.kv_1.": ".attention.key_value.",
@@ -66,12 +66,12 @@ _MESHGRAPHNET_NAMES = {
     "nodes_encoder.": "node_encoder.",
     "edges_encoder.": "edge_encoder.",
     "processor_list.": "blocks.",
-    ".edge_block.0.": ".edge_in.",
-    ".edge_block.2.": ".edge_mlp.1.",
-    ".edge_block.4.": ".edge_mlp.3.",
-    ".edge_block.6.": ".edge_mlp.5.",
-    ".edge_block.7.": ".edge_mlp.6.",
-    ".node_block.": ".node_mlp.",
+    ".edge_block.0.": ".message.per_edge.",
+    ".edge_block.2.": ".message.per_edge.layers.1.",
+    ".edge_block.4.": ".message.per_edge.layers.3.",
+    ".edge_block.6.": ".message.per_edge.layers.5.",
+    ".edge_block.7.": ".message.per_edge.layers.6.",
+    ".node_block.": ".update.",
     "decode_module.": "decoder.",
 }
 
@@ -96,7 +96,7 @@ def physgto_from_published(weights: Weights, config: Mapping[str, int]) -> PhysG
         fourier_frequencies=config["pos_enc_dim"],
         mlp_width=len(weights["encoder.fv1.f.0.bias"]),
     )
-    return _load(model, ours)
+    return _load(model, _split_edge_maps(ours, config["enc_dim"]))
 
 
 def published_orientation(graph: Graph) -> Graph:
@@ -148,7 +148,7 @@ def meshgraphnet_from_published(weights: Weights, config: Mapping[str, int]) -> 
     width = config["hidden_size"]
     ours = _rename(weights, _MESHGRAPHNET_NAMES)
     for name, value in ours.items():
-        if name.endswith(".edge_in.weight"):
+        if name.endswith(".per_edge.weight"):
             # Columns [edge | receiver | sender] become [sender | receiver | edge].
             ours[name] = torch.cat(value.split(width, dim=1)[::-1], dim=1)
     model = MeshGraphNet(
@@ -161,7 +161,7 @@ def meshgraphnet_from_published(weights: Weights, config: Mapping[str, int]) -> 
         hidden_layers=3,
         rms_norm=True,
     )
-    return _load(model, ours)
+    return _load(model, _split_edge_maps(ours, width))
 
 
 def _require(config: Mapping[str, int], names: str) -> None:
@@ -180,6 +180,19 @@ def _rename(weights: Weights, names: Mapping[str, str]) -> dict[str, Tensor]:
             name = name.replace(published, ours)
         renamed[name] = torch.as_tensor(value)
     return renamed
+
+
+def _split_edge_maps(weights: dict[str, Tensor], edge_width: int) -> dict[str, Tensor]:
+    """Columns [sender | receiver | edge] of a first linear map, as layers.EdgeMLP holds them."""
+    split = {}
+    for name, value in weights.items():
+        if name.endswith(".per_edge.weight"):
+            from_sender, from_receiver = value[:, :-edge_width].chunk(2, dim=1)
+            joined = torch.cat([from_sender, from_receiver])
+            split[name.replace(".per_edge.weight", ".from_node")] = joined
+            value = value[:, -edge_width:]
+        split[name] = value
+    return split
 
 
 def _load(model: Model, weights: Mapping[str, Tensor]) -> Model:
