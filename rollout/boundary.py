@@ -14,7 +14,8 @@ class BoundaryValues:
 
     Reads the first time of `initial`, and of `prescribed` all times: it is what the user states
     about the future. Fields of `initial` are float; values between two prescribed times are
-    interpolated linearly, and a time outside of them is an error.
+    interpolated linearly, and a time outside of them is an error. Without `prescribed`, what the
+    task prescribes over time is left as it is: see require_complete and unstated.
     """
 
     def __init__(self, task: Task, initial: Trajectory, prescribed: Trajectory | None) -> None:
@@ -26,7 +27,24 @@ class BoundaryValues:
         self._initial = initial.frame(0, [field.name for field in needed])
         self._constants = task.constants(self.mesh)
         self._prescribed_mask = task.prescribed_mask(self.mesh)
-        self._require_prescribed()
+        if prescribed is not None:
+            self._check_prescribed(prescribed)
+
+    @property
+    def unstated(self) -> np.ndarray:
+        """(N, S) bool: what the task prescribes over time and no `prescribed` tells."""
+        if self.prescribed is None:
+            return self._prescribed_mask
+        return np.zeros_like(self._prescribed_mask)
+
+    def require_complete(self) -> None:
+        """Raise PhysgtError where the task prescribes over time what nobody has stated."""
+        needed = self._needed()
+        if needed and self.prescribed is None:
+            raise PhysgtError(
+                f"the task prescribes {needed} over time, but no values were given; "
+                "state them with --prescribed FILE (prescribed= in Python)."
+            )
 
     def initial_state(self) -> np.ndarray:
         """(N, S) the targets at the start."""
@@ -42,47 +60,47 @@ class BoundaryValues:
     def enforce(self, state: np.ndarray, time: float) -> np.ndarray:
         """`state` (N, S) with what the boundary states for `time`."""
         state = np.where(np.isnan(self._constants), state, self._constants).astype(state.dtype)
-        if self._prescribed_mask.any():
+        if self.prescribed is not None and self._prescribed_mask.any():
             values = self.task.pack_state(self._at(time, self._prescribed_targets()))
             state = np.where(self._prescribed_mask, values, state).astype(state.dtype)
         return state
 
     def forcing(self, time: float) -> np.ndarray:
-        """(N, F) the forcings at `time`."""
+        """(N, F) the forcings at `time`; NaN where they change over time and nobody tells how."""
+        changing = [forcing for forcing in self.task.forcings if forcing.over_time]
+        told: Frame = {}
+        if self.prescribed is None:
+            told = {f.name: _unknown(f) for f in changing}
+        elif changing:
+            told = self._at(time, [forcing.name for forcing in changing])
+        return self.task.pack_forcing(self._initial | told, self.mesh.num_points)
+
+    def _needed(self) -> list[str]:
+        """The fields that the task prescribes over time."""
         changing = [forcing.name for forcing in self.task.forcings if forcing.over_time]
-        values = self._initial | (self._at(time, changing) if changing else {})
-        return self.task.pack_forcing(values, self.mesh.num_points)
+        return self._prescribed_targets() + changing
 
     def _prescribed_targets(self) -> list[str]:
         mask = self._prescribed_mask
         return [t.name for t in self.task.targets if mask[:, self.task.columns(t.name)].any()]
 
-    def _require_prescribed(self) -> None:
-        needed = self._prescribed_targets()
-        needed += [forcing.name for forcing in self.task.forcings if forcing.over_time]
-        if needed and self.prescribed is None:
-            raise PhysgtError(
-                f"the task prescribes {needed} over time, but no values were given; "
-                "state them with --prescribed FILE (prescribed= in Python)."
-            )
-        if self.prescribed is None:
-            return
+    def _check_prescribed(self, prescribed: Trajectory) -> None:
         fields = {field.name: field for field in (*self.task.targets, *self.task.forcings)}
         require_fields(
             "the prescribed values",
-            self.prescribed.declared(),
-            [fields[name] for name in needed],
+            prescribed.declared(),
+            [fields[name] for name in self._needed()],
             where="the model's task",
         )
-        if self.prescribed.mesh.num_points != self.mesh.num_points:
+        if prescribed.mesh.num_points != self.mesh.num_points:
             raise PhysgtError(
-                f"the prescribed values lie on {self.prescribed.mesh.num_points} nodes, "
+                f"the prescribed values lie on {prescribed.mesh.num_points} nodes, "
                 f"but the start has {self.mesh.num_points}."
             )
 
     def _at(self, time: float, names: list[str]) -> Frame:
         """Prescribed fields at `time`, linear between the two times around it."""
-        assert self.prescribed is not None, "checked when the rollout was set up"
+        assert self.prescribed is not None, "callers ask only where there are some"
         times = self.prescribed.times
         tolerance = 1e-6 * self.task.dt
         if time < times[0] - tolerance or time > times[-1] + tolerance:
@@ -101,3 +119,7 @@ class BoundaryValues:
     def _complete(self, values: Frame) -> Frame:
         """Targets that aren't prescribed stand in with their initial values."""
         return {**self._initial, **values}
+
+
+def _unknown(field: Field) -> np.ndarray:
+    return np.full(field.components if field.components > 1 else (), np.nan)

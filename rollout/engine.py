@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
-from physgt.errors import DivergedError, PhysgtError
+from physgt.errors import PhysgtError
 from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.integrator import Integrator
 from physgt.simulator import Simulator
 from physgt.task import Field
 from physgt.trajectory import Frame, Trajectory
@@ -45,7 +45,6 @@ def rollout(
     return _write(simulator, initial, num_steps, frames, Path(output), progress)
 
 
-@torch.inference_mode()
 def integrate(
     simulator: Simulator,
     initial: Trajectory,
@@ -61,37 +60,17 @@ def integrate(
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     boundary = BoundaryValues(task, initial, prescribed)
-    graph = simulator.build_graph(initial.mesh)
-    advance = simulator.on_fixed_mesh(graph)
+    boundary.require_complete()
+    integrator = Integrator(simulator, boundary)
     start = float(initial.times[0])
-    # Rounded to the model's precision once, so that held nodes keep exactly what is written.
-    state = graph.to_mesh(graph.from_mesh(boundary.initial_state()))
-    state = boundary.enforce(state, start)
+    state = integrator.start(start)
     yield start, task.unpack_state(state)
     for step in range(1, num_steps + 1):
         forcing = boundary.forcing(start + (step - 1) * task.dt)
-        advanced = advance(graph.from_mesh(state), graph.from_mesh(forcing))
         # start + step * dt rather than a running sum, whose rounding would show in long files.
         time = start + step * task.dt
-        state = boundary.enforce(graph.to_mesh(advanced), time)
-        _require_finite(state, simulator, step, time)
+        state = integrator.advance(state, forcing, step, time)
         yield time, task.unpack_state(state)
-
-
-def _require_finite(state: np.ndarray, simulator: Simulator, step: int, time: float) -> None:
-    bad = np.argwhere(~np.isfinite(state))
-    if len(bad):
-        node, column = bad[0]
-        name = next(
-            target.name
-            for target in simulator.task.targets
-            if column < simulator.task.columns(target.name).stop
-        )
-        raise DivergedError(
-            f"the rollout diverged: '{name}' is not finite at node {node}, step {step}, "
-            f"time {time:g} s. Start from a state like those of the training data, or train longer "
-            "with noise or unrolled steps; a file being written keeps the steps before."
-        )
 
 
 def _static(initial: Trajectory) -> dict[Field, np.ndarray]:
