@@ -115,12 +115,11 @@ class Task:
 
     def columns(self, name: str) -> slice:
         """The columns of target `name` in a state."""
-        start = 0
-        for target in self.targets:
-            if target.name == name:
-                return slice(start, start + target.components)
-            start += target.components
-        raise PhysgtError(f"no target '{name}'; the targets are {[t.name for t in self.targets]}.")
+        return _columns(self.targets, name, "target")
+
+    def forcing_columns(self, name: str) -> slice:
+        """The columns of forcing `name` in a forcing."""
+        return _columns(self.forcings, name, "forcing")
 
     def pack_state(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Targets by name, each (..., N[, C]), side by side: (..., N, S)."""
@@ -211,6 +210,15 @@ def require_fields(
                 f"declares {field.components}. Set components = {components} there, "
                 "or write the field with as many components as declared."
             )
+
+
+def _columns(fields: Sequence[Field], name: str, kind: str) -> slice:
+    start = 0
+    for field in fields:
+        if field.name == name:
+            return slice(start, start + field.components)
+        start += field.components
+    raise PhysgtError(f"no {kind} '{name}'; the {kind}s are {[f.name for f in fields]}.")
 
 
 def _value_of(field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:

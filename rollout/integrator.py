@@ -38,9 +38,9 @@ class Integrator:
         finite.
         """
         advanced = self._step(self._graph.from_mesh(state), self._graph.from_mesh(forcing))
-        advanced = self.boundary.enforce(self._graph.to_mesh(advanced), time)
-        self._require_finite(advanced, step, time)
-        return advanced
+        enforced = self.boundary.enforce(self._graph.to_mesh(advanced), time)
+        self._require_finite(enforced, step, time)
+        return enforced
 
     def _require_finite(self, state: np.ndarray, step: int, time: float) -> None:
         bad = np.argwhere(~np.isfinite(state))

@@ -1,0 +1,68 @@
+"""The state of a stepper, and the values that callers set in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.task import Field
+
+
+@dataclass(frozen=True, eq=False)
+class StepperState:
+    """Everything that a stepper may change: what `save_state` gives. To callers it is opaque.
+
+    Its arrays are never written to, so keeping one costs nothing but the memory. It can be pickled
+    and restored in any stepper of the same task and mesh.
+
+    origin, num_steps   the model's last own time is origin + num_steps * dt
+    offset              seconds from there to the stepper's time, 0 or more and less than dt
+    state               (N, S) at the model's last own time
+    ahead               (N, S) one dt later, where offset > 0
+    stated              (N, S) what the caller prescribed, NaN where the caller said nothing
+    stated_forcing      (N, F) the same for forcings
+    """
+
+    origin: float
+    num_steps: int
+    offset: float
+    state: np.ndarray
+    ahead: np.ndarray | None
+    stated: np.ndarray
+    stated_forcing: np.ndarray
+
+
+def checked_rows(
+    field: Field, values: np.ndarray | float, ids: np.ndarray, *, where: str
+) -> np.ndarray:
+    """What a caller sets, as one row a node: (n, C), or (1, C) for all nodes alike.
+
+    Raises PhysgtError, naming `where`, for another shape and for values that aren't finite.
+    """
+    given = np.asarray(values)
+    one = (field.components,) if field.components > 1 else ()
+    if given.dtype.kind not in "fiu" or given.shape not in (one, (len(ids), *one)):
+        raise PhysgtError(
+            f"{where}: expected numbers of shape {(len(ids), *one)}, one a node, or {one} for "
+            f"all nodes alike, found {given.dtype} of shape {given.shape}."
+        )
+    rows = given.reshape(-1, field.components)
+    bad = np.argwhere(~np.isfinite(rows))
+    if len(bad):
+        which = f"node {ids[bad[0][0]]}" if len(rows) == len(ids) else "all nodes"
+        raise PhysgtError(f"{where}: the value for {which} is not finite.")
+    return rows
+
+
+def overlaid(values: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """`values` with what is stated: NaN is not."""
+    return np.where(np.isnan(stated), values, stated)
+
+
+def replaced(values: np.ndarray, ids: np.ndarray, columns: slice, rows: np.ndarray) -> np.ndarray:
+    """A copy of `values` that has `rows` at nodes `ids`."""
+    copy = values.copy()
+    copy[ids, columns] = rows
+    return copy

@@ -1,0 +1,276 @@
+"""A learned simulator inside a running solver: set fields, step, get fields, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import floor
+
+import numpy as np
+
+from physgt.coupling.derived import Output
+from physgt.coupling.state import StepperState, checked_rows, overlaid, replaced
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.integrator import Integrator
+from physgt.simulator import Simulator
+from physgt.task import Field
+from physgt.trajectory import Frame, Trajectory
+
+SAME_TIME = 1e-6
+"""Two times closer than this share of the model's dt are the same."""
+
+
+class Stepper:
+    """Advances one state, step by step, while the caller sets and gets fields on node sets.
+
+    Fields go by the names and units of the simulator's task, nodes by the numbers of the mesh.
+    Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A name of
+    a set is a node set of the mesh or a node type; without one, all nodes are meant.
+
+    What the caller may set:
+    - a target where the boundary conditions of the task don't leave it free: the value is
+      prescribed from now on, over what the task says, until it is set again;
+    - a target where it is free: the state changes, and the model goes on from there;
+    - a forcing: it keeps the value until it is set again, over what the start or `prescribed` say.
+    A step from t to t + dt sees forcings and boundary values as they are at t, as in training.
+    Values of the boundary at t + dt are set after the step.
+
+    A stepper belongs to one thread at a time. Steppers share nothing that changes, so that many
+    may run side by side, on one simulator as well; training it meanwhile changes their results.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        initial: Trajectory,
+        *,
+        prescribed: Trajectory | None = None,
+        interpolate: bool = False,
+        outputs: Mapping[str, Output] | None = None,
+    ) -> None:
+        """Start from the first state of `initial`, and read nothing later.
+
+        prescribed: see physgt.rollout.rollout; what the task prescribes over time and is not told
+            there must be set before the first step.
+        interpolate: allow steps of other lengths than the model's, see `step`.
+        outputs: further fields to get, see physgt.coupling.derived.
+        """
+        self.task = simulator.task
+        self.mesh: Mesh = initial.mesh
+        self.interpolate = interpolate
+        self.outputs = dict(outputs or {})
+        self._boundary = BoundaryValues(self.task, initial, prescribed)
+        self._integrator = Integrator(simulator, self._boundary)
+        self._free = self.task.free_mask(self.mesh)
+        start = float(initial.times[0])
+        state = self._integrator.start(start)
+        nothing = np.full((self.mesh.num_points, self.task.forcing_size), np.nan)
+        self._now = StepperState(
+            origin=start,
+            num_steps=0,
+            offset=0.0,
+            state=state,
+            ahead=None,
+            stated=np.full_like(state, np.nan),
+            stated_forcing=nothing,
+        )
+        self._check_outputs()
+
+    @property
+    def dt(self) -> float:
+        """Seconds of one step of the model."""
+        return self.task.dt
+
+    @property
+    def time(self) -> float:
+        """Seconds; the first time of `initial` before the first step."""
+        return self._model_time(self._now) + self._now.offset
+
+    def field(self, name: str) -> Field:
+        """Components and units of a target, forcing or output."""
+        fields = (*self.task.targets, *self.task.forcings)
+        found = {field.name: field for field in fields}
+        found |= {key: output.field(key) for key, output in self.outputs.items()}
+        if name not in found:
+            raise PhysgtError(
+                f"no field '{name}'; targets are {[t.name for t in self.task.targets]}, forcings "
+                f"{[f.name for f in self.task.forcings]}, outputs {sorted(self.outputs)}."
+            )
+        return found[name]
+
+    def ids(self, on: str | None = None) -> np.ndarray:
+        """(n,) node numbers of a set: the order of its values and coordinates."""
+        return np.arange(self.mesh.num_points) if on is None else self.mesh.nodes_of(on)
+
+    def coordinates(self, on: str | None = None) -> np.ndarray:
+        """(n, D) where the nodes of a set lie."""
+        return self.mesh.points if on is None else self.mesh.points[self.ids(on)]
+
+    def get_field(self, name: str, on: str | None = None) -> np.ndarray:
+        """A target, forcing or output now. Of all nodes it is a view that can't be written to.
+
+        An output has its own shape and nodes and takes no set.
+        """
+        if name in self.outputs:
+            if on is not None:
+                raise PhysgtError(f"the output '{name}' has its own nodes; get it without a set.")
+            return self.outputs[name].evaluate(self.frame())
+        field = self.field(name)
+        source, columns = self._state(), self._columns(field)
+        if field in self.task.forcings:
+            source = self._forcing(self._now, self.time)
+        values = source[:, columns]
+        values = values[:, 0] if field.components == 1 else values
+        return _read_only(values) if on is None else values[self.ids(on)]
+
+    def frame(self) -> Frame:
+        """All targets now by name."""
+        return self.task.unpack_state(self._state())
+
+    def set_field(self, name: str, values: np.ndarray | float, on: str | None = None) -> None:
+        """Set a target or forcing on a set: one value a node in the order of `ids`, or one for all.
+
+        Raises PhysgtError where the shape is another one or a value is not finite.
+        """
+        field = self.field(name)
+        if name in self.outputs:
+            raise PhysgtError(f"the output '{name}' is computed and can't be set.")
+        ids = self.ids(on)
+        rows = checked_rows(field, values, ids, where=f"set_field('{name}', on={on!r})")
+        columns = self._columns(field)
+        if field in self.task.forcings:
+            if field.location == "global" and (on is not None or (rows != rows[:1]).any()):
+                raise PhysgtError(f"the forcing '{name}' is global: set one value on all nodes.")
+            stated = replaced(self._now.stated_forcing, ids, columns, rows)
+            self._now = replace(self._now, stated_forcing=stated)
+        else:
+            self._set_target(ids, columns, rows)
+
+    def step(self, dt: float | None = None) -> None:
+        """Advance by one step of the model or, where the stepper may interpolate, by `dt`.
+
+        A longer `dt` takes several steps of the model, with forcings and boundary values as they
+        were last set. Between two times of the model the state is interpolated linearly: the model
+        steps ahead from its last own time and sees what is set meanwhile from its next step on.
+
+        Raises PhysgtError for another dt than the model's where the stepper may not interpolate,
+        and DivergedError where the state stops being finite; the stepper then stays as it was.
+        """
+        now = self._now
+        offset = now.offset + self._checked_dt(dt)
+        whole = floor(offset / self.dt + SAME_TIME)
+        for _ in range(whole):
+            now = self._whole_step(now)
+        offset -= whole * self.dt
+        if offset > SAME_TIME * self.dt:
+            ahead = self._advanced(now) if now.ahead is None else now.ahead
+            now = replace(now, offset=offset, ahead=ahead)
+        self._now = now
+
+    def save_state(self) -> StepperState:
+        """The state as it is now, with all that was set; any number may be kept."""
+        return self._now
+
+    def restore_state(self, token: StepperState) -> None:
+        """Go back, or on, to a saved state."""
+        expected = self._now.state.shape, self._now.stated_forcing.shape
+        found = token.state.shape, token.stated_forcing.shape
+        if found != expected:
+            raise PhysgtError(
+                f"this saved state has arrays {found}, but the stepper's are {expected}: "
+                "it comes from another task or mesh."
+            )
+        self._now = token
+
+    def _model_time(self, now: StepperState) -> float:
+        # origin + n * dt rather than a running sum: as in a rollout, to the last bit.
+        return now.origin + now.num_steps * self.dt
+
+    def _state(self) -> np.ndarray:
+        """(N, S) now."""
+        now = self._now
+        if now.ahead is None:
+            return now.state
+        share = now.state.dtype.type(now.offset / self.dt)
+        between = now.state + share * (now.ahead - now.state)
+        return overlaid(between, now.stated)
+
+    def _forcing(self, now: StepperState, time: float) -> np.ndarray:
+        return overlaid(self._boundary.forcing(time), now.stated_forcing)
+
+    def _whole_step(self, now: StepperState) -> StepperState:
+        ahead = self._advanced(now) if now.ahead is None else now.ahead
+        state = overlaid(ahead, now.stated)
+        return replace(now, num_steps=now.num_steps + 1, offset=0.0, state=state, ahead=None)
+
+    def _advanced(self, now: StepperState) -> np.ndarray:
+        """(N, S) one dt after the model's last own time, without what the caller prescribed."""
+        forcing = self._forcing(now, self._model_time(now))
+        self._require_stated(now, forcing)
+        time = now.origin + (now.num_steps + 1) * self.dt
+        return self._integrator.advance(now.state, forcing, now.num_steps + 1, time)
+
+    def _set_target(self, ids: np.ndarray, columns: slice, rows: np.ndarray) -> None:
+        now = self._now
+        free = self._free[ids, columns]
+        stated = replaced(now.stated, ids, columns, np.where(free, np.nan, rows))
+        state = self._state()
+        written = replaced(state, ids, columns, rows)
+        if now.ahead is None:
+            self._now = replace(now, state=written, stated=stated)
+        elif np.array_equal(state[ids, columns][free], written[ids, columns][free]):
+            self._now = replace(now, stated=stated)
+        else:
+            # The model has a new state to start from, at a time that becomes its own.
+            self._now = replace(
+                now, origin=self.time, num_steps=0, offset=0.0, state=written, ahead=None,
+                stated=stated,
+            )  # fmt: skip
+
+    def _columns(self, field: Field) -> slice:
+        if field in self.task.forcings:
+            return self.task.forcing_columns(field.name)
+        return self.task.columns(field.name)
+
+    def _checked_dt(self, dt: float | None) -> float:
+        if dt is None:
+            return self.dt
+        if not 0 < dt < np.inf:
+            raise PhysgtError(f"step(dt={dt}): expected seconds, greater than 0.")
+        if self.interpolate:
+            return dt
+        if abs(dt - self.dt) > SAME_TIME * self.dt:
+            raise PhysgtError(
+                f"step(dt={dt:g}): the model's step is {self.dt:g} s. Take that one, or make the "
+                "stepper with interpolate=True to have the state interpolated between its steps."
+            )
+        return self.dt
+
+    def _require_stated(self, now: StepperState, forcing: np.ndarray) -> None:
+        """The task prescribes over time: someone must have told the values."""
+        missing = self._boundary.unstated & np.isnan(now.stated)
+        names = [t.name for t in self.task.targets if missing[:, self.task.columns(t.name)].any()]
+        unknown = np.isnan(forcing)
+        names += [f.name for f in self.task.forcings if unknown[:, self._columns(f)].any()]
+        if names:
+            raise PhysgtError(
+                f"the task prescribes {names} over time, but not all values were given; set them "
+                "with set_field before the first step, or state them with prescribed=."
+            )
+
+    def _check_outputs(self) -> None:
+        declared = {field.name for field in (*self.task.targets, *self.task.forcings)}
+        taken = sorted(declared & set(self.outputs))
+        if taken:
+            raise PhysgtError(f"outputs {taken} have names of fields; choose others.")
+        for output in self.outputs.values():
+            output.evaluate(self.frame())
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    """A view that can't be written to: saved states share the array."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
