@@ -57,3 +57,11 @@ def _interleave(transposed: np.ndarray, bits: int) -> np.ndarray:
         for column in transposed.T:
             position = (position << np.uint64(1)) | ((column >> np.uint64(shift)) & np.uint64(1))
     return position
+
+
+def lexicographic_order(points: np.ndarray) -> np.ndarray:
+    """(N,) int64: the numbers of points (N, D) by first coordinate, ties by the next, and so on.
+
+    What is done in this order doesn't depend on the numbering of the nodes, unless points coincide.
+    """
+    return np.lexsort(points.T[::-1])
