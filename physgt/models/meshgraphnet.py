@@ -106,4 +106,5 @@ class Block(nn.Module):
         messages = self.message(nodes, edges, senders, receivers)  # (E, C)
         received = segment_sum(messages, receivers, len(nodes))  # (N, C)
         update = in_chunks(self.update, [torch.cat([nodes, received], -1)])
-        return nodes + update, edges + messages  # (N, C), (E, C)
+        # In place: messages have been summed, and a new edge-sized tensor costs as much as the sum.
+        return nodes + update, messages.add_(edges)  # (N, C), (E, C)

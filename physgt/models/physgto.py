@@ -160,11 +160,12 @@ class Block(nn.Module):
     def forward(
         self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
-        node_update, edge_update = self.message_passing(nodes, edges, condition, geometry)
+        node_update, flux = self.message_passing(nodes, edges, condition, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
         nodes = nodes + self.mlp(self.mlp_norm(nodes))
-        return nodes, edges + edge_update  # (N, C), (E, C)
+        # In place: the flux has been summed, and a new edge-sized tensor costs as much as the sum.
+        return nodes, flux.add_(edges)  # (N, C), (E, C)
 
 
 class MessagePassing(nn.Module):

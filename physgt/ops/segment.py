@@ -7,15 +7,38 @@ is still in cache. Graph.edge_index is sorted so that `receivers` ascends.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 
 def segment_sum(values: Tensor, index: Tensor, num_segments: int) -> Tensor:
     """(E, ...) -> (num_segments, ...); an empty segment has sum 0."""
+    if values.requires_grad and torch.is_grad_enabled():
+        summed: Tensor = _SegmentSum.apply(values, index, num_segments)
+        return summed
+    return _sum(values, index, num_segments)
+
+
+def _sum(values: Tensor, index: Tensor, num_segments: int) -> Tensor:
     # Only contiguous rows take the fast path of index_add_.
     sums = values.new_zeros((num_segments, *values.shape[1:]))
     return sums.index_add_(0, index, values.contiguous())
+
+
+class _SegmentSum(torch.autograd.Function):
+    """index_add_ keeps the values for its gradient, which needs the index alone."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, index: Tensor, num_segments: int) -> Tensor:
+        ctx.save_for_backward(index)
+        return _sum(values, index, num_segments)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (index,) = ctx.saved_tensors
+        return gradients[0].index_select(0, index), None, None
 
 
 def segment_mean(values: Tensor, index: Tensor, num_segments: int) -> Tensor:
