@@ -23,6 +23,8 @@ app = App(
     help="Learn the time steps of a simulation on an unstructured mesh, and run it.",
     help_epilogue="Start: physgt info FILE shows what a file holds; physgt COMMAND --help.",
 )
+couple = App(name="couple", help="Take part in a coupled simulation.")
+app.command(couple)
 out = Console()
 
 
@@ -353,6 +355,23 @@ def render(
         with progress_bar("drawing") as update:
             animate(trajectory, field, output, every=every, progress=update, **shared)
     out.print(f"wrote {output}")
+
+
+@couple.command
+def precice(config: Path, /) -> None:
+    """Run a trained model as a participant of a coupling by preCICE 3.
+
+    Example: physgt couple precice solid.toml
+
+    Parameters
+    ----------
+    config
+        A TOML file: model, start, preCICE's configuration, meshes; docs/coupling.md describes it.
+    """
+    from physgt.coupling.precice import couple as take_part
+
+    time = take_part(config)
+    out.print(f"coupled until {time:g} s")
 
 
 def _one_line(error: Exception) -> str:
