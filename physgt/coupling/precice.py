@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field as Setting
 
 from physgt.case import Section
 from physgt.cells import CELL_TYPES
+from physgt.coupling.precice_library import LibraryParticipant
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import SAME_TIME, Stepper
 from physgt.coupling.surface import boundary_faces
@@ -104,7 +104,7 @@ class PreciceParticipant:
             _hold_start(stepper, exchange)
         for exchange in self._writes:
             _check_written(stepper, exchange)
-        self._participant = _Participant(name, str(config), 0, 1)
+        self._participant = LibraryParticipant(name, str(config), 0, 1)
         for exchange in (*reads, *self._writes):
             self._check_components(exchange)
         self._ids = {m: self._define(m, s.nodes) for m, s in meshes.items()}
@@ -252,42 +252,6 @@ def _check_written(stepper: Stepper, exchange: _Exchange) -> None:
             f"the output '{exchange.field}' can't be written as '{exchange.data}': it doesn't lie "
             f"on the nodes of '{exchange.nodes}'. Write one of a nodal kind on that set."
         )
-
-
-class _Participant:
-    """precice.Participant with errors told as PhysgtError."""
-
-    def __init__(self, *arguments: Any) -> None:
-        try:
-            import precice
-        except ImportError as error:
-            raise PhysgtError(
-                f"coupling by preCICE needs its Python bindings ({error}); install the library "
-                'preCICE 3, then pip install "physgt[precice]".'
-            ) from error
-        with _told():
-            self._own = precice.Participant(*arguments)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._own, name)
-
-        def call(*arguments: Any) -> Any:
-            with _told():
-                return method(*arguments)
-
-        return call
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """preCICE throws RuntimeError for everything, a lost connection to the other side included."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise PhysgtError(
-            f"preCICE stopped the coupling: {error} "
-            "A file being written keeps the time windows that were complete."
-        ) from error
 
 
 @contextmanager

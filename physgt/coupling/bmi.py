@@ -1,0 +1,305 @@
+"""A learned simulator as a component with the Basic Model Interface (BMI 2.0).
+
+Source: Hutton, Piper and Tucker, "The Basic Model Interface 2.0", JOSS 5(51), 2020; `bmipy`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from physgt.coupling.bmi_grid import Grid
+from physgt.coupling.settings import StepperSettings
+from physgt.coupling.stepper import SAME_TIME, Stepper
+from physgt.errors import PhysgtError
+from physgt.fields import AXES
+from physgt.task import Field
+
+try:
+    from bmipy import Bmi
+except ImportError as error:
+    raise PhysgtError(
+        f'the Basic Model Interface needs bmipy ({error}): pip install "physgt[bmi]".'
+    ) from error
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One component of a field: BMI has one value at each element of a grid."""
+
+    field: Field
+    column: int
+    grid: int
+
+
+class SimulatorBmi(Bmi):
+    """`initialize` takes a TOML file with the keys of StepperSettings.
+
+    Inputs are the targets and forcings of the task, outputs the targets and the derived outputs.
+    A field of several components is several variables: velocity_x, velocity_y. Values are float64.
+    Grid 0 is the mesh, grid 1 one value; a derived output on a node set has a grid of its nodes.
+    What is written through `get_value_ptr` into an input is set at the next call of any method
+    that reads or advances values.
+    """
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._stepper: Stepper | None = None
+        self._start_time = 0.0
+        self._grids: list[Grid] = []
+        self._variables: dict[str, Variable] = {}
+        self._inputs: tuple[str, ...] = ()
+        self._outputs: tuple[str, ...] = ()
+        self._pointers: dict[str, np.ndarray] = {}
+        self._incomplete: dict[str, np.ndarray] = {}
+
+    def initialize(self, config_file: str) -> None:
+        settings = StepperSettings.read(config_file)
+        stepper = settings.build_stepper(settings.open_simulator(), settings.open_start())
+        self._clear()
+        self._stepper, self._start_time = stepper, stepper.time
+        mesh, task = stepper.mesh, stepper.task
+        self._grids = [Grid("unstructured", mesh, stepper.ids()), Grid("scalar", mesh, np.zeros(1))]
+        self._inputs = self._declare([field.name for field in (*task.targets, *task.forcings)])
+        self._outputs = self._inputs[: task.state_size] + self._declare(list(stepper.outputs))
+
+    def _declare(self, names: list[str]) -> tuple[str, ...]:
+        """Add the variables of some fields; gives their names."""
+        added: dict[str, Variable] = {}
+        for name in names:
+            field = self.stepper.field(name)
+            grid = 1 if field.location == "global" else 0
+            if grid == 0 and name in self.stepper.outputs:
+                ids = self.stepper.outputs[name].ids
+                assert ids is not None, "an output on nodes knows them"
+                grid = len(self._grids)
+                self._grids.append(Grid("unstructured", self.stepper.mesh, ids))
+            for column in range(field.components):
+                suffix = _suffix(field, column)
+                added[name + suffix] = Variable(field, column, grid)
+        self._variables |= added
+        return tuple(added)
+
+    @property
+    def stepper(self) -> Stepper:
+        if self._stepper is None:
+            raise PhysgtError("the component isn't running: call initialize(config_file) first.")
+        return self._stepper
+
+    def update(self) -> None:
+        self._take_pointers()
+        self.stepper.step()
+        self._refresh_pointers()
+
+    def update_until(self, time: float) -> None:
+        """Raises PhysgtError for a time in the past, or that the stepper's steps don't meet."""
+        self._take_pointers()
+        left = time - self.stepper.time
+        tolerance = SAME_TIME * self.stepper.dt
+        if left < -tolerance:
+            raise PhysgtError(f"update_until({time:g}): it is {self.stepper.time:g} s already.")
+        while left > tolerance:
+            self.stepper.step(min(left, self.stepper.dt))
+            left = time - self.stepper.time
+        self._refresh_pointers()
+
+    def finalize(self) -> None:
+        self._clear()
+
+    def get_component_name(self) -> str:
+        return "physgt"
+
+    def get_input_item_count(self) -> int:
+        return len(self._inputs)
+
+    def get_output_item_count(self) -> int:
+        return len(self._outputs)
+
+    def get_input_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # a tuple of one
+        return self._inputs
+
+    def get_output_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # a tuple of one
+        return self._outputs
+
+    def get_var_grid(self, name: str) -> int:
+        return self._variable(name).grid
+
+    def get_var_type(self, name: str) -> str:
+        self._variable(name)
+        return "float64"
+
+    def get_var_units(self, name: str) -> str:
+        return self._variable(name).field.units or "1"
+
+    def get_var_itemsize(self, name: str) -> int:
+        return np.dtype(self.get_var_type(name)).itemsize
+
+    def get_var_nbytes(self, name: str) -> int:
+        return self.get_var_itemsize(name) * self.get_grid_size(self.get_var_grid(name))
+
+    def get_var_location(self, name: str) -> str:
+        self._variable(name)
+        return "node"
+
+    def get_current_time(self) -> float:
+        return self.stepper.time
+
+    def get_start_time(self) -> float:
+        return self._start_time
+
+    def get_end_time(self) -> float:
+        """A learned simulator ends when it is no longer asked."""
+        return sys.float_info.max
+
+    def get_time_units(self) -> str:
+        return "s"
+
+    def get_time_step(self) -> float:
+        return self.stepper.dt
+
+    def get_value(self, name: str, dest: np.ndarray) -> np.ndarray:
+        self._take_pointers()
+        dest[:] = self._values(name)
+        return dest
+
+    def get_value_ptr(self, name: str) -> np.ndarray:
+        """An array that always holds the present values."""
+        self._take_pointers()
+        if name not in self._pointers:
+            self._pointers[name] = np.array(self._values(name), dtype=np.float64)
+        return self._pointers[name]
+
+    def get_value_at_indices(self, name: str, dest: np.ndarray, inds: np.ndarray) -> np.ndarray:
+        self._take_pointers()
+        dest[:] = self._values(name)[inds]
+        return dest
+
+    def set_value(self, name: str, src: np.ndarray) -> None:
+        self._take_pointers()
+        self._set(name, np.asarray(src))
+
+    def set_value_at_indices(self, name: str, inds: np.ndarray, src: np.ndarray) -> None:
+        self._take_pointers()
+        values = np.array(self._values(name), dtype=np.float64)
+        values[inds] = src
+        self._set(name, values)
+
+    def get_grid_rank(self, grid: int) -> int:
+        return self._grid(grid).rank
+
+    def get_grid_size(self, grid: int) -> int:
+        return len(self._grid(grid).ids)
+
+    def get_grid_type(self, grid: int) -> str:
+        return self._grid(grid).kind
+
+    def get_grid_shape(self, grid: int, shape: np.ndarray) -> np.ndarray:
+        raise self._grid(grid).lacks("shape")
+
+    def get_grid_spacing(self, grid: int, spacing: np.ndarray) -> np.ndarray:
+        raise self._grid(grid).lacks("spacing")
+
+    def get_grid_origin(self, grid: int, origin: np.ndarray) -> np.ndarray:
+        raise self._grid(grid).lacks("origin")
+
+    def get_grid_x(self, grid: int, x: np.ndarray) -> np.ndarray:
+        return self._grid(grid).coordinate(0, x)
+
+    def get_grid_y(self, grid: int, y: np.ndarray) -> np.ndarray:
+        return self._grid(grid).coordinate(1, y)
+
+    def get_grid_z(self, grid: int, z: np.ndarray) -> np.ndarray:
+        return self._grid(grid).coordinate(2, z)
+
+    def get_grid_node_count(self, grid: int) -> int:
+        return len(self._grid(grid).ids)
+
+    def get_grid_edge_count(self, grid: int) -> int:
+        return len(self._grid(grid).topology.edge_nodes)
+
+    def get_grid_face_count(self, grid: int) -> int:
+        return len(self._grid(grid).topology.nodes_per_face)
+
+    def get_grid_edge_nodes(self, grid: int, edge_nodes: np.ndarray) -> np.ndarray:
+        edge_nodes[:] = self._grid(grid).topology.edge_nodes.ravel()
+        return edge_nodes
+
+    def get_grid_face_edges(self, grid: int, face_edges: np.ndarray) -> np.ndarray:
+        face_edges[:] = self._grid(grid).topology.face_edges
+        return face_edges
+
+    def get_grid_face_nodes(self, grid: int, face_nodes: np.ndarray) -> np.ndarray:
+        face_nodes[:] = self._grid(grid).topology.face_nodes
+        return face_nodes
+
+    def get_grid_nodes_per_face(self, grid: int, nodes_per_face: np.ndarray) -> np.ndarray:
+        nodes_per_face[:] = self._grid(grid).topology.nodes_per_face
+        return nodes_per_face
+
+    def _variable(self, name: str) -> Variable:
+        if name not in self._variables:
+            known = list(self._variables) or "none before initialize(config_file)"
+            raise PhysgtError(f"no variable '{name}'; there are {known}.")
+        return self._variables[name]
+
+    def _grid(self, grid: int) -> Grid:
+        if not 0 <= grid < len(self._grids):
+            known = list(range(len(self._grids))) or "none before initialize(config_file)"
+            raise PhysgtError(f"no grid {grid}; there are {known}.")
+        return self._grids[grid]
+
+    def _values(self, name: str) -> np.ndarray:
+        """(n,) now."""
+        variable = self._variable(name)
+        values = self.stepper.get_field(variable.field.name)
+        values = values if variable.field.components == 1 else values[..., variable.column]
+        one_for_all = variable.grid == 1 and values.ndim > 0
+        return values[:1] if one_for_all else np.atleast_1d(values)
+
+    def _set(self, name: str, values: np.ndarray) -> None:
+        variable = self._variable(name)
+        size = self.get_grid_size(variable.grid)
+        if values.shape != (size,) or not np.isfinite(values).all():
+            raise PhysgtError(f"'{name}' takes {size} finite values, found {values.shape}.")
+        field = variable.field
+        if field.components > 1:
+            values = self._with_component(variable, values)
+        if np.isfinite(values).all():
+            self.stepper.set_field(field.name, values if variable.grid == 0 else values[0])
+        self._refresh_pointers()
+
+    def _with_component(self, variable: Variable, values: np.ndarray) -> np.ndarray:
+        """(n, C) the field with one component replaced; NaN in those that nobody has set yet."""
+        name = variable.field.name
+        whole = self._incomplete.get(name)
+        if whole is None:
+            whole = np.array(self.stepper.get_field(name), dtype=np.float64)
+        whole[:, variable.column] = values
+        self._incomplete[name] = whole
+        if np.isfinite(whole).all():
+            del self._incomplete[name]
+        return whole
+
+    def _take_pointers(self) -> None:
+        """Set the inputs that the caller has changed through their arrays."""
+        changed = {
+            name: pointer.copy()
+            for name, pointer in self._pointers.items()
+            if name in self._inputs and not np.array_equal(pointer, self._values(name), True)
+        }
+        for name, values in changed.items():
+            self._set(name, values)
+
+    def _refresh_pointers(self) -> None:
+        for name, pointer in self._pointers.items():
+            pointer[:] = self._values(name)
+
+
+def _suffix(field: Field, column: int) -> str:
+    if field.components == 1:
+        return ""
+    return f"_{AXES[column]}" if field.components <= len(AXES) else f"_{column}"
