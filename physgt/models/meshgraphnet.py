@@ -69,7 +69,8 @@ class MeshGraphNet(nn.Module):
     ) -> Tensor:
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
-        nodes = self.node_encoder(torch.cat([state, forcing, geometry.one_hot], -1))  # (N, C)
+        inputs = torch.cat([state, forcing, geometry.one_hot], -1)
+        nodes = in_chunks(self.node_encoder, [inputs])  # (N, C)
         edges = geometry.edges  # (E, C)
         for block in self.blocks:
             nodes, edges = block(nodes, edges, graph.senders, graph.receivers)
@@ -79,7 +80,7 @@ class MeshGraphNet(nn.Module):
         lengths = torch.linalg.vector_norm(graph.edge_vectors, dim=-1, keepdim=True)
         return Geometry(
             one_hot=one_hot_node_type(graph, self.num_node_types),
-            edges=self.edge_encoder(torch.cat([graph.edge_vectors, lengths], -1)),
+            edges=in_chunks(self.edge_encoder, [torch.cat([graph.edge_vectors, lengths], -1)]),
         )
 
 

@@ -105,11 +105,13 @@ class PhysGTO(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         condition = self.condition(graph, forcing)  # (N, C)
-        nodes = self.fusion(torch.cat([self.state_encoder(state), condition], -1))  # (N, C)
+        encoded = in_chunks(self.state_encoder, [state])  # (N, C)
+        nodes = in_chunks(self.fusion, [torch.cat([encoded, condition], -1)])  # (N, C)
         edges = geometry.edges  # (E, C)
         for block in self.blocks:
             nodes, edges = block(nodes, edges, condition, geometry)
-        return F.silu(self.alpha) * self.decoder(torch.cat([nodes, condition], -1))  # (N, S)
+        decoded = in_chunks(self.decoder, [torch.cat([nodes, condition], -1)])
+        return F.silu(self.alpha) * decoded  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         vectors = graph.edge_vectors[graph.oriented]  # (E, D), sender minus receiver
@@ -124,7 +126,7 @@ class PhysGTO(nn.Module):
             num_sent=segment_sum(ones, senders, graph.num_nodes).clamp(min=1),
             num_received=segment_sum(ones, receivers, graph.num_nodes).clamp(min=1),
             positions=fourier_positions(graph.points, self.fourier_frequencies),
-            edges=self.edge_encoder(torch.cat([-vectors, vectors, lengths], -1)),
+            edges=in_chunks(self.edge_encoder, [torch.cat([-vectors, vectors, lengths], -1)]),
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
         )
 
@@ -154,8 +156,7 @@ class Block(nn.Module):
         self.message_passing = MessagePassing(width, position_width, mlp_width)
         self.attention_norm = nn.LayerNorm(width)
         self.attention = ProjectionAttention(width, heads, tokens, token_self_attention)
-        self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = mlp(width, width, width, 1, nn.SiLU)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
 
     def forward(
         self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
@@ -163,7 +164,7 @@ class Block(nn.Module):
         node_update, flux = self.message_passing(nodes, edges, condition, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
-        nodes = nodes + self.mlp(self.mlp_norm(nodes))
+        nodes = nodes + in_chunks(self.mlp, [nodes])
         # In place: the flux has been summed, and a new edge-sized tensor costs as much as the sum.
         return nodes, flux.add_(edges)  # (N, C), (E, C)
 

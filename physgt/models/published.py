@@ -41,8 +41,9 @@ _PHYSGTO_NAMES = {
     ".MHA.qkv_2.": ".attention.token_map.",
     ".MHA.q_3.": ".attention.query.",
     ".MHA.proj.": ".attention.out.",
-    ".ln2.": ".mlp_norm.",
-    ".linear1.": ".mlp.",
+    ".ln2.": ".mlp.0.",
+    ".linear1.0.": ".mlp.1.",
+    ".linear1.2.": ".mlp.3.",
     "decoder.alpha": "alpha",
     "decoder.state_out.": "decoder.",
 }

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 CHUNK_ROWS = 2048
 """Rows of a chunk: a few hundred channels of them fit the second level of cache."""
 
-RECOMPUTE_ROWS = 16 * CHUNK_ROWS
+RECOMPUTE_ROWS = 4 * CHUNK_ROWS
 """With fewer rows, keeping the temporaries for the gradient is faster than computing them again."""
 
 Gathered = tuple[Tensor, Tensor]
