@@ -280,6 +280,14 @@ def test_what_the_task_prescribes_and_nobody_has_set_stops_the_first_step(heat):
     stepper.step()
 
 
+def test_a_boundary_may_be_held_at_its_start(heat):
+    stepper = Stepper(simulator_of(with_rim("prescribed")), heat)
+    stepper.hold_field("temperature", on="rim")
+    rim = heat.mesh.node_sets["rim"]
+    states = steps(stepper, 3)
+    np.testing.assert_array_equal(states[:, rim], states[[0, 0, 0, 0]][:, rim])
+
+
 @pytest.mark.parametrize(
     ("name", "values", "on", "message"),
     [

@@ -58,7 +58,7 @@ class SimulatorBmi(Bmi):
         self._incomplete: dict[str, np.ndarray] = {}
 
     def initialize(self, config_file: str) -> None:
-        settings = StepperSettings.read(config_file)
+        settings = StepperSettings.from_file(config_file)
         stepper = settings.build_stepper(settings.open_simulator(), settings.open_start())
         self._clear()
         self._stepper, self._start_time = stepper, stepper.time

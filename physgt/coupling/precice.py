@@ -56,7 +56,7 @@ def couple(path: Path | str, progress: Callable[[float], None] | None = None) ->
 
     progress: called with the time after each completed time window.
     """
-    settings = PreciceSettings.read(path)
+    settings = PreciceSettings.from_file(path)
     start = settings.open_start()
     stepper = settings.build_stepper(settings.open_simulator(), start)
     participant = PreciceParticipant(
@@ -239,7 +239,7 @@ def _hold_start(stepper: Stepper, exchange: _Exchange) -> None:
             f"advances it on {int(free.any(axis=1).sum())} of these {len(ids)} nodes. Give them a "
             "boundary condition in the case that the model is trained from."
         )
-    stepper.set_field(name, stepper.get_field(name, exchange.nodes), on=exchange.nodes)
+    stepper.hold_field(name, on=exchange.nodes)
 
 
 def _check_written(stepper: Stepper, exchange: _Exchange) -> None:

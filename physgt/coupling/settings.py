@@ -36,7 +36,7 @@ class StepperSettings(Section):
     outputs: dict[str, dict[str, Any]] = Setting(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path | str) -> Self:
+    def from_file(cls, path: Path | str) -> Self:
         """Read and check a file. Raises PhysgtError naming the file and the key."""
         path = Path(path)
         try:

@@ -148,6 +148,10 @@ class Stepper:
         else:
             self._set_target(ids, columns, rows)
 
+    def hold_field(self, name: str, on: str | None = None) -> None:
+        """Set a field on a set to what it is: for boundary values that the first exchange brings."""
+        self.set_field(name, self.get_field(name, on), on=on)
+
     def step(self, dt: float | None = None) -> None:
         """Advance by one step of the model or, where the stepper may interpolate, by `dt`.
 
