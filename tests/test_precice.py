@@ -233,6 +233,12 @@ def test_the_command_couples_and_names_what_it_wrote(folder, monkeypatch, capsys
     assert "0.3 s" in capsys.readouterr().out
 
 
+def test_the_command_has_help_with_an_example(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["couple", "precice", "--help"])
+    assert "Example: physgt couple precice solid.toml" in capsys.readouterr().out
+
+
 def test_without_the_library_the_command_says_what_to_install(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "precice", None)
     with pytest.raises(SystemExit, match="2"):

@@ -6,16 +6,13 @@ Source: Hutton, Piper and Tucker, "The Basic Model Interface 2.0", JOSS 5(51), 2
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 
-from physgt.coupling.bmi_grid import Grid
+from physgt.coupling.bmi_grid import Grid, Variable, component_suffix
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import SAME_TIME, Stepper
 from physgt.errors import PhysgtError
-from physgt.fields import AXES
-from physgt.task import Field
 
 try:
     from bmipy import Bmi
@@ -23,15 +20,6 @@ except ImportError as error:
     raise PhysgtError(
         f'the Basic Model Interface needs bmipy ({error}): pip install "physgt[bmi]".'
     ) from error
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One component of a field: BMI has one value at each element of a grid."""
-
-    field: Field
-    column: int
-    grid: int
 
 
 class SimulatorBmi(Bmi):
@@ -79,7 +67,7 @@ class SimulatorBmi(Bmi):
                 grid = len(self._grids)
                 self._grids.append(Grid("unstructured", self.stepper.mesh, ids))
             for column in range(field.components):
-                suffix = _suffix(field, column)
+                suffix = component_suffix(field, column)
                 added[name + suffix] = Variable(field, column, grid)
         self._variables |= added
         return tuple(added)
@@ -184,7 +172,7 @@ class SimulatorBmi(Bmi):
 
     def set_value_at_indices(self, name: str, inds: np.ndarray, src: np.ndarray) -> None:
         self._take_pointers()
-        values = np.array(self._values(name), dtype=np.float64)
+        values = self._values(name).astype(np.float64)
         values[inds] = src
         self._set(name, values)
 
@@ -297,9 +285,3 @@ class SimulatorBmi(Bmi):
     def _refresh_pointers(self) -> None:
         for name, pointer in self._pointers.items():
             pointer[:] = self._values(name)
-
-
-def _suffix(field: Field, column: int) -> str:
-    if field.components == 1:
-        return ""
-    return f"_{AXES[column]}" if field.components <= len(AXES) else f"_{column}"

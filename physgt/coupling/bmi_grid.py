@@ -1,4 +1,4 @@
-"""The grids that variables of the Basic Model Interface lie on."""
+"""Variables of the Basic Model Interface and the grids that they lie on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ import numpy as np
 from physgt.coupling.topology import Topology
 from physgt.fields import AXES
 from physgt.mesh import Mesh
+from physgt.task import Field
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One component of a field: BMI has one value at each element of a grid."""
+
+    field: Field
+    column: int
+    grid: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +53,10 @@ class Grid:
     def lacks(self, what: str) -> NotImplementedError:
         """What BMI's structured grids have."""
         return NotImplementedError(f"a grid of type {self.kind} has no {what}")
+
+
+def component_suffix(field: Field, column: int) -> str:
+    """What the name of a field's component ends in."""
+    if field.components == 1:
+        return ""
+    return f"_{AXES[column]}" if field.components <= len(AXES) else f"_{column}"

@@ -13,6 +13,7 @@ from physgt.case import Section
 from physgt.coupling.derived import build_outputs
 from physgt.coupling.stepper import Stepper
 from physgt.datasets import open_trajectory
+from physgt.device import find_device
 from physgt.errors import PhysgtError
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
@@ -24,6 +25,7 @@ class StepperSettings(Section):
     start        a file whose first state is the initial state
     prescribed   a file with values over time that nobody else sets
     interpolate  allow other steps than the model's, see Stepper
+    device       cpu, or cuda where there is one
     outputs      derived fields by name: {kind = "heat_flux", ...}, see physgt.coupling.derived
 
     Paths are relative to the folder of the file.
@@ -33,6 +35,7 @@ class StepperSettings(Section):
     start: Path
     prescribed: Path | None = None
     interpolate: bool = False
+    device: str = "cpu"
     outputs: dict[str, dict[str, Any]] = Setting(default_factory=dict)
 
     @classmethod
@@ -59,7 +62,7 @@ class StepperSettings(Section):
         return self.model_copy(update=paths)
 
     def open_simulator(self) -> Simulator:
-        return Simulator.load(self.model)
+        return Simulator.load(self.model, find_device(self.device))
 
     def open_start(self) -> Trajectory:
         """The initial state alone."""

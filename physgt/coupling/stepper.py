@@ -149,7 +149,7 @@ class Stepper:
             self._set_target(ids, columns, rows)
 
     def hold_field(self, name: str, on: str | None = None) -> None:
-        """Set a field on a set to what it is: for boundary values that the first exchange brings."""
+        """Set a field on a set to what it is: for a boundary until somebody tells its values."""
         self.set_field(name, self.get_field(name, on), on=on)
 
     def step(self, dt: float | None = None) -> None:
