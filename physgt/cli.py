@@ -357,6 +357,61 @@ def render(
     out.print(f"wrote {output}")
 
 
+@app.command
+def bench(
+    *,
+    model: list[str] | None = None,
+    nodes: list[int] | None = None,
+    dimension: int = 2,
+    threads: int | None = None,
+    device: str = "cpu",
+    bfloat16: bool = False,
+    output: Path | None = None,
+) -> None:
+    """Measure a step of the models on this machine: time, memory, share of the floor.
+
+    The floor is the time of the matrix products alone, at this machine's own rate.
+
+    Example: physgt bench --model physgto --nodes 2000 --nodes 20000 --output bench.png
+
+    Parameters
+    ----------
+    model
+        A model to measure, in its default size; all of them without it.
+    nodes
+        Numbers of nodes; 2000 and 20000 without it.
+    dimension
+        2 for triangles, 3 for tetrahedra.
+    threads
+        Threads of a step; as many as torch takes without it.
+    device
+        cpu, cuda or cuda:N.
+    bfloat16
+        Matrix products in bfloat16.
+    output
+        A plot of time over nodes, .png or .svg.
+    """
+    from rich.table import Table
+
+    from physgt.bench import bench as measure_all
+    from physgt.models import MODELS
+    from physgt.viz.scaling import plot_scaling
+
+    options: dict[str, Any] = {"threads": threads, "device": device, "bfloat16": bfloat16}
+    table = Table("model", "nodes", "edges", "ms per step", "MiB", "share of floor")
+    found = []
+    for m in measure_all(
+        model or sorted(MODELS), nodes or [2000, 20000], dimension=dimension, **options
+    ):
+        found.append(m)
+        figures = f"{m.milliseconds:.1f}", f"{m.memory:.0f}", f"{m.floor:.0%}"
+        table.add_row(m.model, str(m.num_nodes), str(m.num_edges), *figures)
+    out.print(table)
+    if output is not None:
+        plot_scaling(found, output, f"one step, {dimension}-D, {device}")
+        out.print(f"wrote {output}")
+
+
 @couple.command
 def precice(config: Path, /) -> None:
     """Run a trained model as a participant of a coupling by preCICE 3.

@@ -1,0 +1,150 @@
+"""How long a step takes on this machine, how much memory, and how far that is from the floor.
+
+The floor is the time of the model's matrix products alone, at the rate that this machine multiplies
+matrices of such sizes: no way of computing the same step in the same precision is faster.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import Delaunay
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from physgt.errors import PhysgtError
+from physgt.graph import Graph, build_graph
+from physgt.mesh import Mesh
+from physgt.models import MODELS
+from physgt.ordering import hilbert_order
+
+REPEATS = 5
+STATE_SIZE = 3
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One model on one mesh. `floor`: the share of the time that its matrix products need alone."""
+
+    model: str
+    num_nodes: int
+    num_edges: int
+    milliseconds: float
+    memory: float  # MiB above what the process held before, at its peak; nan where unknown
+    floor: float
+
+
+def bench(
+    models: Sequence[str],
+    nodes: Sequence[int],
+    *,
+    dimension: int = 2,
+    threads: int | None = None,
+    device: str = "cpu",
+    bfloat16: bool = False,
+) -> Iterator[Measurement]:
+    """Measure a step of every model, in its default size, on triangles or tetrahedra.
+
+    Each in a process of its own, so that one's memory isn't another's. Raises PhysgtError for a
+    model that doesn't exist, and where a mesh doesn't fit in memory.
+    """
+    for name in models:
+        if name not in MODELS:
+            raise PhysgtError(f"no model '{name}'; the models are {sorted(MODELS)}.")
+    spawn = multiprocessing.get_context("spawn")
+    for num_nodes in nodes:
+        for name in models:
+            arguments = name, num_nodes, dimension, threads, device, bfloat16
+            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+                try:
+                    yield pool.submit(measure, *arguments).result()
+                except BrokenProcessPool as error:
+                    raise PhysgtError(
+                        f"{name} on {num_nodes} nodes: the process was killed, most likely "
+                        "for want of memory; measure fewer nodes."
+                    ) from error
+
+
+@torch.inference_mode()
+def measure(
+    name: str,
+    num_nodes: int,
+    dimension: int,
+    threads: int | None,
+    device: str,
+    bfloat16: bool,
+) -> Measurement:
+    """One step of a rollout on a fixed mesh: the median of several."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    graph = random_graph(num_nodes, dimension).to(device)
+    model = MODELS[name](STATE_SIZE, 0, dimension).to(device).eval()
+    state = torch.randn(num_nodes, STATE_SIZE, device=device)
+    forcing = state.new_empty(num_nodes, 0)
+    precision = torch.bfloat16 if bfloat16 else torch.float32
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16):
+        geometry = model.embed_geometry(graph)
+
+        def step() -> Tensor:
+            increment: Tensor = model(graph, state, forcing, geometry)
+            return increment
+
+        before = _peak_memory(device)
+        step()
+        memory = _peak_memory(device) - before
+        seconds = median_seconds(step, device)
+        with FlopCounterMode(display=False) as counter:
+            step()
+    floor = counter.get_total_flops() / product_rate(device, precision)
+    return Measurement(
+        name, num_nodes, graph.num_edges, 1e3 * seconds, memory / 2**20, floor / seconds
+    )
+
+
+def random_graph(num_nodes: int, dimension: int) -> Graph:
+    """Triangles or tetrahedra between random points, in Hilbert order."""
+    points = np.random.default_rng(0).random((num_nodes, dimension))
+    cells = Delaunay(points).simplices
+    mesh = Mesh.from_blocks(points, [("triangle" if dimension == 2 else "tetra", cells)])
+    return build_graph(mesh, order=hilbert_order(points))
+
+
+def product_rate(device: str, dtype: torch.dtype, rows: int = 2048, width: int = 256) -> float:
+    """Floating-point operations per second of a linear map of a few thousand rows."""
+    x = torch.randn(rows, width, device=device, dtype=dtype)
+    weight = torch.randn(width, width, device=device, dtype=dtype)
+    bias = torch.randn(width, device=device, dtype=dtype)
+    return 2 * rows * width**2 / median_seconds(lambda: F.linear(x, weight, bias), device, 50)
+
+
+def median_seconds(work: Callable[[], object], device: str, repeats: int = REPEATS) -> float:
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def _peak_memory(device: str) -> float:
+    """Bytes; nan where the system doesn't tell."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return float("nan")
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
