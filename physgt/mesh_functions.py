@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -44,3 +46,12 @@ def require_whole(name: str, value: Any, at_least: int) -> None:
     """Raises PhysgtError unless value is a whole number, at_least or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise PhysgtError(f"{name} = {value!r}; expected a whole number, {at_least} or more.")
+
+
+@contextmanager
+def naming_option(option: str, value: object) -> Iterator[None]:
+    """Errors inside speak of a function's own parameters: the option that set them comes first."""
+    try:
+        yield
+    except PhysgtError as error:
+        raise PhysgtError(f"{option} = {value!r}: {error}") from error

@@ -19,6 +19,7 @@ SMALL = {
     "physgto": {"width": 16, "tokens": 8, "blocks": 2, "mlp_width": 32},
     "masked_transformer": {"width": 16, "blocks": 2},
     "meshgraphnet": {"width": 16, "blocks": 2},
+    "near_far_transformer": {"width": 16, "tokens": 8, "blocks": 2},
 }
 CELLS = {2: "triangle", 3: "tetra"}
 
@@ -53,10 +54,50 @@ def make_model(name, dimension=2, forcing_size=FORCING_SIZE, **options):
     return MODELS[name](STATE_SIZE, forcing_size, dimension, **(SMALL[name] | options))
 
 
-@pytest.fixture(params=[*MODELS, "physgto with token self-attention"])
+def graph_for(model, mesh, dtype=torch.float32):
+    return build_graph(mesh, dtype=dtype, masks=model.masks, encodings=model.encodings)
+
+
+VARIANTS = {
+    "physgto with token self-attention": {"token_self_attention": True},
+    "masked_transformer with two hops": {"k_hop": 2},
+    "masked_transformer with a window": {"dilations": [2]},
+    "masked_transformer with capped windows": {"dilations": [2, 3], "max_neighbors": 4},
+    "masked_transformer with two hops, capped": {"k_hop": 2, "max_neighbors": 4},
+    "masked_transformer with global nodes": {"global_nodes": 3},
+    "masked_transformer with global inflow": {
+        "global_nodes": 0.5,
+        "global_node_sets": ["inflow"],
+        "dilations": [2],
+        "dilated_blocks": 2,
+    },
+    "masked_transformer with virtual nodes": {"virtual_nodes": 2},
+    "masked_transformer with random jumpers": {"random_jumpers": 0.2, "seed": 3},
+    "masked_transformer with encodings": {
+        "laplacian_eigenvectors": 3,
+        "random_walk_steps": 4,
+        "boundary_distances": True,
+    },
+    "masked_transformer with rotary positions": {"rotary": True},
+    "masked_transformer with a gate": {"gate": True},
+    "masked_transformer with all of it": {
+        "k_hop": 2,
+        "dilations": [3],
+        "global_nodes": 2,
+        "virtual_nodes": 2,
+        "random_jumpers": 0.1,
+        "max_neighbors": 8,
+        "laplacian_eigenvectors": 2,
+        "rotary": True,
+        "gate": True,
+    },
+    "near_far_transformer with rotary positions": {"rotary": True, "k_hop": 2},
+}
+
+
+@pytest.fixture(params=[*MODELS, *VARIANTS])
 def model(request):
-    name, *variant = request.param.split(" with ")
-    return make_model(name, **({"token_self_attention": True} if variant else {}))
+    return make_model(request.param.split(" with ")[0], **VARIANTS.get(request.param, {}))
 
 
 @pytest.fixture(params=[(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["float32", "float64"])
@@ -77,14 +118,13 @@ def test_renumbering_the_nodes_renumbers_the_increment(model, precision):
     dtype, tolerance = precision
     model = model.to(dtype)
     mesh = random_mesh(60, seed=1)
-    graph = build_graph(mesh, dtype=dtype)
+    graph = graph_for(model, mesh, dtype)
     state, forcing = random_fields(graph)
     expected = model(graph, state, forcing)
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(mesh.num_points)
-        again = model(
-            build_graph(renumbered(mesh, order), dtype=dtype), state[order], forcing[order]
-        )
+        other = graph_for(model, renumbered(mesh, order), dtype)
+        again = model(other, state[order], forcing[order])
         torch.testing.assert_close(again, expected[order], rtol=tolerance, atol=tolerance)
 
 
@@ -92,7 +132,7 @@ def test_renumbering_the_nodes_renumbers_the_increment(model, precision):
 def test_a_mesh_gives_the_same_alone_and_in_any_batch(model, precision):
     dtype, tolerance = precision
     model = model.to(dtype)
-    graphs = [build_graph(random_mesh(n, seed=n), dtype=dtype) for n in (20, 45, 33, 80)]
+    graphs = [graph_for(model, random_mesh(n, seed=n), dtype) for n in (20, 45, 33, 80)]
     fields = [random_fields(graph, seed) for seed, graph in enumerate(graphs)]
     alone = [model(graph, *both) for graph, both in zip(graphs, fields, strict=True)]
     for packing in ([0, 1, 2, 3], [3, 1], [2, 2, 0], [1, 3, 0, 2]):
@@ -107,7 +147,7 @@ def test_a_mesh_gives_the_same_alone_and_in_any_batch(model, precision):
 
 def test_a_batch_has_the_gradients_of_its_graphs_summed(model):
     model = model.double()
-    graphs = [build_graph(random_mesh(n, seed=n), dtype=torch.float64) for n in (20, 45)]
+    graphs = [graph_for(model, random_mesh(n, seed=n), torch.float64) for n in (20, 45)]
     fields = [random_fields(graph, seed) for seed, graph in enumerate(graphs)]
     for graph, both in zip(graphs, fields, strict=True):
         model(graph, *both).square().sum().backward()
@@ -120,7 +160,7 @@ def test_a_batch_has_the_gradients_of_its_graphs_summed(model):
 
 
 def test_every_parameter_gets_a_gradient(model):
-    graph = build_graph(random_mesh(60, seed=1))
+    graph = graph_for(model, random_mesh(60, seed=1))
     model(graph, *random_fields(graph)).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -133,7 +173,7 @@ def test_every_parameter_gets_a_gradient(model):
 def test_every_input_reaches_the_increment(name):
     model = make_model(name).double()
     mesh = random_mesh(60, seed=1)
-    graph = build_graph(mesh, dtype=torch.float64)
+    graph = graph_for(model, mesh, torch.float64)
     state, forcing = random_fields(graph)
     other_types = Mesh.from_blocks(
         mesh.points, [("triangle", mesh.connectivity.reshape(-1, 3))], node_type=None
@@ -147,8 +187,8 @@ def test_every_input_reaches_the_increment(name):
     for changed in (
         model(graph, state + 0.1, forcing),
         model(graph, state, forcing + 0.1),
-        model(build_graph(other_types, dtype=torch.float64), state, forcing),
-        model(build_graph(stretched, dtype=torch.float64), state, forcing),
+        model(graph_for(model, other_types, torch.float64), state, forcing),
+        model(graph_for(model, stretched, torch.float64), state, forcing),
     ):
         assert (changed - increment).abs().max() > 1e-6
 
@@ -156,9 +196,10 @@ def test_every_input_reaches_the_increment(name):
 @torch.no_grad()
 @pytest.mark.parametrize("name", MODELS)
 def test_a_task_without_forcing_and_a_solid_mesh_are_fine(name):
-    graph = build_graph(random_mesh(40, seed=3, dimension=3))
+    model = make_model(name, dimension=3, forcing_size=0)
+    graph = graph_for(model, random_mesh(40, seed=3, dimension=3))
     state, _ = random_fields(graph)
-    increment = make_model(name, dimension=3, forcing_size=0)(graph, state, state[:, :0])
+    increment = model(graph, state, state[:, :0])
     assert increment.shape == state.shape
     assert increment.isfinite().all()
 
@@ -166,7 +207,7 @@ def test_a_task_without_forcing_and_a_solid_mesh_are_fine(name):
 @torch.no_grad()
 def test_a_node_that_no_cell_uses_gets_a_finite_increment(model):
     mesh = Mesh.from_blocks(np.eye(5, 2), [("triangle", np.array([[0, 1, 2]]))])
-    graph = build_graph(mesh)
+    graph = graph_for(model, mesh)
     assert model(graph, *random_fields(graph)).isfinite().all()
 
 

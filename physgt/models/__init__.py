@@ -11,12 +11,14 @@ from torch import nn
 
 from physgt.models.masked_transformer import MaskedTransformer
 from physgt.models.meshgraphnet import MeshGraphNet
+from physgt.models.near_far_transformer import NearFarTransformer
 from physgt.models.physgto import PhysGTO
 
 MODELS: dict[str, type[nn.Module]] = {
     "masked_transformer": MaskedTransformer,
     "meshgraphnet": MeshGraphNet,
+    "near_far_transformer": NearFarTransformer,
     "physgto": PhysGTO,
 }
 
-__all__ = ["MODELS", "MaskedTransformer", "MeshGraphNet", "PhysGTO"]
+__all__ = ["MODELS", "MaskedTransformer", "MeshGraphNet", "NearFarTransformer", "PhysGTO"]

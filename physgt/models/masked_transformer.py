@@ -1,8 +1,8 @@
 """The masked transformer: attention in which a node sees its neighbours on the mesh.
 
 Garnier et al., "Training Transformers for Mesh-Based Simulations", arXiv 2508.18051, section 3.
-Letters: N nodes, E directed edges, d width, H heads of c channels, S state components,
-F forcing components.
+Letters: N nodes, E directed edges, V virtual nodes, d width, H heads of c channels,
+S state components, F forcing components.
 """
 
 from __future__ import annotations
@@ -14,41 +14,46 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physgt.graph import Graph
+from physgt.attention_masks import Mask
+from physgt.graph import Graph, NodeFunction
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import (
-    RMSNorm,
-    channels_per_head,
-    fourier_positions,
-    fourier_width,
-    mlp,
-    one_hot_node_type,
-)
+from physgt.models.layers import RMSNorm, channels_per_head, mlp
+from physgt.models.neighbourhoods import Neighbourhoods
+from physgt.models.node_inputs import NodeInputs
+from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
+from physgt.ops.segment import segment_mean
 
 
 class Geometry(NamedTuple):
     """What the network derives from the mesh alone: the same at every step of a rollout."""
 
-    inputs: Tensor  # (N, node types + encodings)
+    inputs: Tensor  # (N, node types + positions + encodings)
     neighbours: Sequence[Sequence[Neighbours]]  # for each block, the lists of each group of heads
+    angles: Tensor | None  # (N, 1, at most c / 2), of the rotary embedding
 
 
 class MaskedTransformer(nn.Module):
     """Encode, transform, decode: normalised state in, normalised increment out.
 
-    A node's inputs are [state | forcing | one-hot node type | position].
+    A node's inputs are [state | forcing | one-hot node type | position | encodings].
 
     width, heads, blocks: d, H and the number of blocks. Published sizes (blocks x width): 10 x 64,
         15 x 128, 15 x 256, 15 x 512.
-    positions: whether coordinates are inputs. Attention has no edge features, so without them the
-        network knows the mesh by its connectivity alone, as published.
-    fourier_frequencies: octaves of the position encoding; 0 for the coordinates themselves.
+    positions, fourier_frequencies, laplacian_eigenvectors, random_walk_steps, boundary_distances:
+        see NodeInputs. Attention has no edge features, so without any of them the network knows
+        the mesh by its connectivity alone, as published.
+    k_hop, dilations, dilated_blocks, global_nodes, global_node_sets, virtual_nodes,
+        random_jumpers, max_neighbors, seed: whom a node sees, see Neighbourhoods. Without any of
+        them its neighbours on the mesh.
+    rotary: whether queries and keys are turned by the coordinates, so that attention knows where
+        nodes lie relative to each other (physgt.models.rotary).
+    gate: whether attention's output is multiplied by a sigmoid gate before its last linear map
+        (Qiu et al., "Gated Attention for Large Language Models", arXiv 2505.06708).
     """
 
-    masks = ()
-    encodings = ()
+    virtual_nodes: nn.Parameter | None
 
     def __init__(
         self,
@@ -62,17 +67,56 @@ class MaskedTransformer(nn.Module):
         blocks: int = 10,
         positions: bool = True,
         fourier_frequencies: int = 4,
+        laplacian_eigenvectors: int = 0,
+        random_walk_steps: int = 0,
+        boundary_distances: bool = False,
+        k_hop: int = 1,
+        dilations: Sequence[int] = (),
+        dilated_blocks: int | None = None,
+        global_nodes: int | float = 0,
+        global_node_sets: Sequence[str] = (),
+        virtual_nodes: int = 0,
+        random_jumpers: float = 0.0,
+        max_neighbors: int | None = None,
+        seed: int = 0,
+        rotary: bool = False,
+        gate: bool = False,
     ) -> None:
         super().__init__()
-        self.num_node_types = num_node_types
-        self.positions = positions
-        self.fourier_frequencies = fourier_frequencies
-        inputs = state_size + forcing_size + num_node_types
-        if positions:
-            inputs += fourier_width(space_dimension, fourier_frequencies)
+        self.node_inputs = NodeInputs(
+            space_dimension,
+            num_node_types,
+            positions=positions,
+            fourier_frequencies=fourier_frequencies,
+            laplacian_eigenvectors=laplacian_eigenvectors,
+            random_walk_steps=random_walk_steps,
+            boundary_distances=boundary_distances,
+        )
+        self.neighbourhoods = Neighbourhoods(
+            heads,
+            blocks,
+            k_hop=k_hop,
+            dilations=dilations,
+            dilated_blocks=dilated_blocks,
+            global_nodes=global_nodes,
+            global_node_sets=global_node_sets,
+            virtual_nodes=virtual_nodes,
+            random_jumpers=random_jumpers,
+            max_neighbors=max_neighbors,
+            seed=seed,
+        )
+        self.masks: Sequence[Mask] = self.neighbourhoods.masks
+        self.encodings: Sequence[NodeFunction] = self.node_inputs.encodings
+        self.channels = channels_per_head(width, heads)
+        if rotary:
+            require_rotary_channels(self.channels, space_dimension)
+        self.rotary = rotary
+        inputs = state_size + forcing_size + self.node_inputs.width
         self.encoder = mlp(inputs, width, width, 3, nn.ReLU)
         self.encoder_norm = RMSNorm(width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        virtual = torch.randn(virtual_nodes, width)  # as large as normed nodes
+        self.virtual_nodes = nn.Parameter(virtual) if virtual_nodes else None
+        self.blocks = nn.ModuleList(Block(width, heads, gate) for _ in range(blocks))
         self.decoder = mlp(width, width, state_size, 3, nn.ReLU)
 
     def forward(
@@ -82,58 +126,77 @@ class MaskedTransformer(nn.Module):
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.inputs], -1)
         nodes = self.encoder_norm(self.encoder(inputs))  # (N, d)
+        if self.virtual_nodes is not None:
+            nodes = torch.cat([nodes, self.virtual_nodes.repeat(graph.num_graphs, 1)])  # (N + V, d)
         for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
-            nodes = block(nodes, neighbours)
-        return self.decoder(nodes)  # (N, S)
+            nodes = block(nodes, neighbours, geometry.angles)
+        return self.decoder(nodes[: graph.num_nodes])  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
-        inputs = [one_hot_node_type(graph, self.num_node_types)]
-        if self.positions:
-            inputs.append(fourier_positions(graph.points, self.fourier_frequencies))
         return Geometry(
-            inputs=torch.cat(inputs, -1),
-            neighbours=[(graph.neighbours,)] * len(self.blocks),
+            inputs=self.node_inputs(graph),
+            neighbours=self.neighbourhoods.of(graph),
+            angles=rotary_angles(self._positions(graph), self.channels) if self.rotary else None,
         )
+
+    def _positions(self, graph: Graph) -> Tensor:
+        """(N + V, D): virtual nodes stand at the mean of their graph's points."""
+        if self.virtual_nodes is None:
+            return graph.points
+        middles = segment_mean(graph.points, graph.graph_index, graph.num_graphs)
+        copies = len(self.virtual_nodes)
+        return torch.cat([graph.points, middles.repeat_interleave(copies, dim=0)])
 
 
 class Block(nn.Module):
     """Attention over neighbours, then a gated MLP; both pre-norm and residual."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, gate: bool) -> None:
         super().__init__()
         self.attention_norm = RMSNorm(width)
-        self.attention = MaskedAttention(width, heads)
+        self.attention = MaskedAttention(width, heads, gate)
         # Two norms in a row, each with its own scale, as published.
         self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
         self.mlp = GatedMLP(width, 3 * width)
 
-    def forward(self, nodes: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
-        nodes = nodes + self.attention(self.attention_norm(nodes), neighbours)
+    def forward(
+        self, nodes: Tensor, neighbours: Sequence[Neighbours], angles: Tensor | None
+    ) -> Tensor:
+        nodes = nodes + self.attention(self.attention_norm(nodes), neighbours, angles)
         return nodes + self.mlp(self.mlp_norm(nodes))  # (N, d)
 
 
 class MaskedAttention(nn.Module):
     """Multi-head attention, the heads in equal groups that may see different neighbours."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, gate: bool = False) -> None:
         super().__init__()
         self.channels = channels_per_head(width, heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
+        self.gate = nn.Linear(width, width) if gate else None
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
-        """x (N, d); neighbours: the lists of each group of heads."""
-        groups = (
-            projection(x).unflatten(-1, (-1, self.channels)).chunk(len(neighbours), dim=1)
+    def forward(
+        self, x: Tensor, neighbours: Sequence[Neighbours], angles: Tensor | None = None
+    ) -> Tensor:
+        """x (N, d); neighbours: the lists of each group of heads; angles: see rotary_angles."""
+        query, key, value = (
+            projection(x).unflatten(-1, (-1, self.channels))
             for projection in (self.query, self.key, self.value)
-        )  # each (N, H / number of groups, c)
+        )  # (N, H, c) each
+        if angles is not None:
+            query, key = rotated(query, angles), rotated(key, angles)
+        groups = (heads.chunk(len(neighbours), dim=1) for heads in (query, key, value))
         seen = [
             neighbour_attention(query, key, value, lists)
             for query, key, value, lists in zip(*groups, neighbours, strict=True)
-        ]
-        return self.out(torch.cat(seen, dim=1).flatten(1))  # (N, d)
+        ]  # each (N, H / number of groups, c)
+        mixed = torch.cat(seen, dim=1).flatten(1)  # (N, d)
+        if self.gate is not None:
+            mixed = mixed * self.gate(x).sigmoid()
+        return self.out(mixed)
 
 
 class GatedMLP(nn.Module):
