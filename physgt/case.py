@@ -60,6 +60,7 @@ class TrainingSettings(Section):
                        final_learning_rate times the peak
     gradient_clip      largest norm of all gradients together
     ema_decay          of the averaged weights that are validated and saved; 0 turns it off
+    bfloat16           matrix products in bfloat16; weights, states and the loss stay in float32
     validate_every     steps between validations by free rollout of validation_steps steps
     """
 
@@ -75,6 +76,7 @@ class TrainingSettings(Section):
     ema_decay: Share = 0.999
     validate_every: PositiveInt = 500
     validation_steps: PositiveInt = 50
+    bfloat16: bool = False
     seed: int = 0
 
 

@@ -231,6 +231,7 @@ def rollout(
     output: Annotated[Path, Parameter(alias="-o")],
     prescribed: Path | None = None,
     device: str = "cpu",
+    bfloat16: bool = False,
 ) -> None:
     """Run a trained model from one state, step by step, and write the trajectory.
 
@@ -252,7 +253,11 @@ def rollout(
         A trajectory with the values over time that the task prescribes.
     device
         cpu, or cuda where there is one.
+    bfloat16
+        Matrix products in bfloat16: quicker where the processor has it, increments to 3 digits.
     """
+    import torch
+
     from physgt import Simulator
     from physgt.datasets import open_trajectory
     from physgt.device import find_device
@@ -262,7 +267,8 @@ def rollout(
     simulator = Simulator.load(model, find_device(device))
     stated = None if prescribed is None else open_trajectory(prescribed)
     initial = open_trajectory(start).initial()
-    with progress_bar("rolling out") as update:
+    precision = torch.autocast(simulator.device.type, torch.bfloat16, enabled=bfloat16)
+    with progress_bar("rolling out") as update, precision:
         integrate(simulator, initial, steps, output=output, prescribed=stated, progress=update)
     out.print(f"wrote {output}")
 

@@ -151,7 +151,9 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = unrolled_loss(self.simulator, window, noise)
+        device = self.simulator.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
+            loss = unrolled_loss(self.simulator, window, noise)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
         value = float(loss.detach())

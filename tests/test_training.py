@@ -1,3 +1,4 @@
+import json
 import signal
 from pathlib import Path
 
@@ -22,7 +23,7 @@ UNSEEN = {"unseen": heat_trajectory(seed=9)}
 def heat_case(folder: Path, model: str = "physgto", **training: object) -> Case:
     options = "".join(f"{key} = {value}\n" for key, value in SMALL_MODELS[model].items())
     settings = {"steps": 12, "validate_every": 4, "warmup_steps": 4, "noise": 0.01} | training
-    lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
     path = folder / "heat.toml"
     path.write_text(
         'name = "heat"\n[data]\ntrain = "*.vtkhdf"\n'
@@ -186,3 +187,20 @@ def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):
 def test_a_pattern_without_files_says_where_it_looked(tmp_path):
     with pytest.raises(PhysgtError, match=r"train/\*\.vtkhdf: no such files"):
         open_trajectories(tmp_path, "train/*.vtkhdf")
+
+
+def test_products_in_bfloat16_keep_weights_in_float32_and_learn_as_well(tmp_path):
+    errors = []
+    for name, bfloat16 in (("whole", False), ("half", True)):
+        case = heat_case(tmp_path, steps=100, learning_rate=5e-3, bfloat16=bfloat16)
+        simulator = train(case, TRAIN, tmp_path / name)
+        assert all(weight.dtype == torch.float32 for weight in simulator.parameters())
+        heat = next(iter(UNSEEN.values()))
+        errors.append(relative_error(rollout(simulator, heat.initial(), 10), heat))
+    assert errors[1] < 1.5 * errors[0]
+
+
+def relative_error(prediction, reference) -> float:
+    found = prediction.fields["temperature"].values[10]
+    expected = reference.fields["temperature"].values[10]
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))

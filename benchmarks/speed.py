@@ -1,0 +1,170 @@
+"""How much faster and smaller a step is than plain torch, in one process on the same work.
+
+    python benchmarks/speed.py [--threads N] [--nodes N]
+
+Plain torch gathers what every edge needs into edge-sized tensors, concatenates them, and keeps all
+of it for the gradient, as published implementations do. Times are medians of alternating runs;
+memory is the peak of a process that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from physgt.bench import product_rate, random_graph
+from physgt.graph import Graph
+from physgt.models import MaskedTransformer, MeshGraphNet, PhysGTO, masked_transformer
+from physgt.models.layers import EdgeMLP
+from physgt.ops import chunks
+from physgt.ops.neighbour_attention import plain_neighbour_attention
+
+MODELS: dict[str, Callable[[int], nn.Module]] = {
+    "PhysGTO": lambda dimension: PhysGTO(2, 0, dimension),
+    "masked transformer 10 x 128": lambda dimension: MaskedTransformer(
+        2, 0, dimension, width=128, blocks=10
+    ),
+    "MeshGraphNet 15 x 128": lambda dimension: MeshGraphNet(2, 0, dimension),
+}
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """The same models and weights, evaluated edge-sized tensor by edge-sized tensor."""
+
+    def joined(
+        self: EdgeMLP, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
+    ) -> Tensor:
+        weight = torch.cat([*self.from_node.chunk(2), self.per_edge.weight], 1)
+        inputs = torch.cat([nodes[senders], nodes[receivers], edges], -1)
+        result: Tensor = self.per_edge.layers(F.linear(inputs, weight, self.per_edge.bias))
+        return result
+
+    with (
+        mock.patch.object(EdgeMLP, "forward", joined),
+        mock.patch.object(chunks, "CHUNK_ROWS", 1 << 60),
+        mock.patch.object(chunks, "RECOMPUTE_ROWS", 1 << 60),
+        mock.patch.object(masked_transformer, "neighbour_attention", plain_neighbour_attention),
+    ):
+        yield
+
+
+class Work:
+    """One step, or one training step, of a model on a mesh."""
+
+    def __init__(self, name: str, nodes: int, dimension: int, train: bool) -> None:
+        self.graph: Graph = random_graph(nodes, dimension)
+        self.model = MODELS[name](dimension)
+        self.state = torch.randn(nodes, 2)
+        self.forcing = torch.empty(nodes, 0)
+        self.train = train
+        with torch.inference_mode():
+            self.geometry = self.model.embed_geometry(self.graph)
+
+    def ours(self) -> Tensor:
+        if self.train:
+            return self._train()
+        with torch.inference_mode():
+            result: Tensor = self.model(self.graph, self.state, self.forcing, self.geometry)
+        return result
+
+    def bfloat16(self) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.ours()
+
+    def plain(self) -> Tensor:
+        with plain_torch():
+            if self.train:
+                return self._train()
+            with torch.inference_mode():
+                result: Tensor = self.model(self.graph, self.state, self.forcing)
+            return result
+
+    def _train(self) -> Tensor:
+        self.model.zero_grad()
+        increment: Tensor = self.model(self.graph, self.state, self.forcing)
+        increment.square().sum().backward()
+        return increment.detach()
+
+
+VARIANTS = "plain", "ours", "bfloat16"
+
+
+def seconds(work: Work, repeats: int) -> dict[str, float]:
+    times: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    for repeat in range(repeats + 1):
+        for variant in VARIANTS:
+            begin = time.perf_counter()
+            getattr(work, variant)()
+            if repeat:  # the first round warms up
+                times[variant].append(time.perf_counter() - begin)
+    return {variant: statistics.median(found) for variant, found in times.items()}
+
+
+def peak_memory(arguments: list[str], variant: str) -> float:
+    """MiB that a step adds to a process that has already built model and graph."""
+    command = [sys.executable, __file__, *arguments, "--only", variant]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def print_memory(work: Work, variant: str) -> None:
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    getattr(work, variant)()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=MODELS, default="masked transformer 10 x 128")
+    parser.add_argument("--nodes", type=int, default=20_000)
+    parser.add_argument("--dimension", type=int, choices=(2, 3), default=2)
+    parser.add_argument("--train", action="store_true", help="a training step, not a rollout's")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=VARIANTS, help="print the memory of one variant")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    work = Work(options.model, options.nodes, options.dimension, options.train)
+    if options.only:
+        print_memory(work, options.only)
+        return
+    found = seconds(work, options.repeats)
+    with FlopCounterMode(display=False) as counter:
+        work.ours()
+    flops = counter.get_total_flops()
+    kind = "training step" if options.train else "step"
+    table = Table(
+        "variant", "s", "times plain", "share of floor", "MiB",
+        title=f"{options.model}, one {kind}, {options.nodes} nodes in {options.dimension}-D, "
+        f"{work.graph.num_edges} directed edges, {options.threads} threads",
+    )  # fmt: skip
+    for variant in VARIANTS:
+        rate = product_rate("cpu", torch.bfloat16 if variant == "bfloat16" else torch.float32)
+        table.add_row(
+            variant,
+            f"{found[variant]:.3f}",
+            f"{found['plain'] / found[variant]:.2f}",
+            f"{flops / rate / found[variant]:.0%}",
+            f"{peak_memory(sys.argv[1:], variant):.0f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
