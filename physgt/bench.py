@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ def measure(
     if threads is not None:
         torch.set_num_threads(threads)
     graph = random_graph(num_nodes, dimension).to(device)
-    model = MODELS[name](STATE_SIZE, 0, dimension).to(device).eval()
+    model: Any = MODELS[name](STATE_SIZE, 0, dimension).to(device).eval()
     state = torch.randn(num_nodes, STATE_SIZE, device=device)
     forcing = state.new_empty(num_nodes, 0)
     precision = torch.bfloat16 if bfloat16 else torch.float32

@@ -21,6 +21,7 @@ from physgt.models.layers import RMSNorm, channels_per_head, mlp
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
+from physgt.ops.chunks import in_chunks
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_mean
@@ -125,12 +126,12 @@ class MaskedTransformer(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.inputs], -1)
-        nodes = self.encoder_norm(self.encoder(inputs))  # (N, d)
+        nodes = self.encoder_norm(in_chunks(self.encoder, [inputs]))  # (N, d)
         if self.virtual_nodes is not None:
             nodes = torch.cat([nodes, self.virtual_nodes.repeat(graph.num_graphs, 1)])  # (N + V, d)
         for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
             nodes = block(nodes, neighbours, geometry.angles)
-        return self.decoder(nodes[: graph.num_nodes])  # (N, S)
+        return in_chunks(self.decoder, [nodes[: graph.num_nodes]])  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         return Geometry(
@@ -153,50 +154,73 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, gate: bool) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(width)
-        self.attention = MaskedAttention(width, heads, gate)
-        # Two norms in a row, each with its own scale, as published.
-        self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
-        self.mlp = GatedMLP(width, 3 * width)
+        self.heads = heads
+        self.project = Projections(width, gate)
+        self.update = Update(width)
 
     def forward(
         self, nodes: Tensor, neighbours: Sequence[Neighbours], angles: Tensor | None
     ) -> Tensor:
-        nodes = nodes + self.attention(self.attention_norm(nodes), neighbours, angles)
-        return nodes + self.mlp(self.mlp_norm(nodes))  # (N, d)
+        width = nodes.shape[1]
+        # Queries, keys and values in (N, 3 d), then the gate, if there is one, in (N, d).
+        projected, gate = in_chunks(self.project, [nodes]).tensor_split([3 * width], dim=1)
+        mixed = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
+        if gate.shape[1]:
+            mixed = mixed * gate
+        return in_chunks(self.update, [nodes, mixed])  # (N, d)
 
 
-class MaskedAttention(nn.Module):
-    """Multi-head attention, the heads in equal groups that may see different neighbours."""
+class Projections(nn.Module):
+    """A node's query, key and value, and the gate of what it hears, of the normed node."""
 
-    def __init__(self, width: int, heads: int, gate: bool = False) -> None:
+    def __init__(self, width: int, gate: bool = False) -> None:
         super().__init__()
-        self.channels = channels_per_head(width, heads)
+        self.norm = RMSNorm(width)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.gate = nn.Linear(width, width) if gate else None
-        self.out = nn.Linear(width, width)
 
-    def forward(
-        self, x: Tensor, neighbours: Sequence[Neighbours], angles: Tensor | None = None
-    ) -> Tensor:
-        """x (N, d); neighbours: the lists of each group of heads; angles: see rotary_angles."""
-        query, key, value = (
-            projection(x).unflatten(-1, (-1, self.channels))
-            for projection in (self.query, self.key, self.value)
-        )  # (N, H, c) each
-        if angles is not None:
-            query, key = rotated(query, angles), rotated(key, angles)
-        groups = (heads.chunk(len(neighbours), dim=1) for heads in (query, key, value))
-        seen = [
-            neighbour_attention(query, key, value, lists)
-            for query, key, value, lists in zip(*groups, neighbours, strict=True)
-        ]  # each (N, H / number of groups, c)
-        mixed = torch.cat(seen, dim=1).flatten(1)  # (N, d)
+    def forward(self, nodes: Tensor) -> Tensor:
+        x = self.norm(nodes)
+        projected = [self.query(x), self.key(x), self.value(x)]
         if self.gate is not None:
-            mixed = mixed * self.gate(x).sigmoid()
-        return self.out(mixed)
+            projected.append(self.gate(x).sigmoid())
+        return torch.cat(projected, -1)
+
+
+def masked_attention(
+    projected: Tensor, heads: int, neighbours: Sequence[Neighbours], angles: Tensor | None = None
+) -> Tensor:
+    """Multi-head attention (N, d), the heads in equal groups that may see different neighbours.
+
+    projected (N, 3 d): queries, keys and values side by side; neighbours: the lists of each group
+    of heads; angles: see rotary_angles.
+    """
+    query, key, value = projected.unflatten(1, (3, heads, -1)).unbind(1)  # (N, H, c) each
+    if angles is not None:
+        query, key = rotated(query, angles), rotated(key, angles)
+    groups = (part.chunk(len(neighbours), dim=1) for part in (query, key, value))
+    seen = [
+        neighbour_attention(query, key, value, lists)
+        for query, key, value, lists in zip(*groups, neighbours, strict=True)
+    ]  # each (N, H / number of groups, c)
+    return (seen[0] if len(seen) == 1 else torch.cat(seen, dim=1)).flatten(1)
+
+
+class Update(nn.Module):
+    """What a node does with what it heard: a linear map and a gated MLP, both residual."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(width, width)
+        # Two norms in a row, each with its own scale, as published.
+        self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
+        self.mlp = GatedMLP(width, 3 * width)
+
+    def forward(self, nodes: Tensor, mixed: Tensor) -> Tensor:
+        nodes = nodes + self.out(mixed)
+        return nodes + self.mlp(self.mlp_norm(nodes))
 
 
 class GatedMLP(nn.Module):

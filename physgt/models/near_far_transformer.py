@@ -17,11 +17,12 @@ from physgt.attention_masks import Mask
 from physgt.graph import Graph, NodeFunction
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import RMSNorm, channels_per_head, mlp
-from physgt.models.masked_transformer import GatedMLP, MaskedAttention
+from physgt.models.masked_transformer import GatedMLP, Projections, masked_attention
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.physgto import ProjectionAttention
 from physgt.models.rotary import require_rotary_channels, rotary_angles
+from physgt.ops.chunks import in_chunks
 from physgt.ops.neighbours import Neighbours
 
 
@@ -98,10 +99,10 @@ class NearFarTransformer(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.inputs], -1)
-        nodes = self.encoder_norm(self.encoder(inputs))  # (N, d)
+        nodes = self.encoder_norm(in_chunks(self.encoder, [inputs]))  # (N, d)
         for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
             nodes = block(nodes, neighbours, geometry.angles, geometry.graph_sizes)
-        return self.decoder(nodes)  # (N, S)
+        return in_chunks(self.decoder, [nodes])  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         one_graph = graph.num_graphs == 1
@@ -118,12 +119,12 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, tokens: int) -> None:
         super().__init__()
-        self.near_norm = RMSNorm(width)
-        self.near = MaskedAttention(width, heads)
+        self.heads = heads
+        self.near_project = Projections(width)
+        self.near_out = nn.Linear(width, width)
         self.far_norm = RMSNorm(width)
         self.far = ProjectionAttention(width, heads, tokens, token_self_attention=False)
-        self.mlp_norm = RMSNorm(width)
-        self.mlp = GatedMLP(width, 3 * width)
+        self.mlp = nn.Sequential(RMSNorm(width), GatedMLP(width, 3 * width))
 
     def forward(
         self,
@@ -132,6 +133,8 @@ class Block(nn.Module):
         angles: Tensor | None,
         graph_sizes: list[int],
     ) -> Tensor:
-        nodes = nodes + self.near(self.near_norm(nodes), neighbours, angles)
+        projected = in_chunks(self.near_project, [nodes])  # (N, 3 d)
+        near = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
+        nodes = nodes + self.near_out(near)
         nodes = nodes + self.far(self.far_norm(nodes), graph_sizes)
-        return nodes + self.mlp(self.mlp_norm(nodes))  # (N, d)
+        return nodes + in_chunks(self.mlp, [nodes])  # (N, d)

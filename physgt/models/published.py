@@ -51,16 +51,16 @@ _MASKED_TRANSFORMER_NAMES = {
     "nodes_encoder.7.": "encoder_norm.",
     "nodes_encoder.": "encoder.",
     "processor_list.": "blocks.",
-    ".norm1.": ".attention_norm.",
-    ".q_proj.": ".query.",
-    ".k_proj.": ".key.",
-    ".v_proj.": ".value.",
-    ".proj.": ".out.",
-    ".norm2.": ".mlp_norm.0.",
-    ".gated_mlp.0.": ".mlp_norm.1.",
-    ".gated_mlp.1.linear1.": ".mlp.gate.",
-    ".gated_mlp.1.linear2.": ".mlp.value.",
-    ".gated_mlp.2.": ".mlp.out.",
+    ".norm1.": ".project.norm.",
+    ".attention.q_proj.": ".project.query.",
+    ".attention.k_proj.": ".project.key.",
+    ".attention.v_proj.": ".project.value.",
+    ".attention.proj.": ".update.out.",
+    ".norm2.": ".update.mlp_norm.0.",
+    ".gated_mlp.0.": ".update.mlp_norm.1.",
+    ".gated_mlp.1.linear1.": ".update.mlp.gate.",
+    ".gated_mlp.1.linear2.": ".update.mlp.value.",
+    ".gated_mlp.2.": ".update.mlp.out.",
     "decode_module.": "decoder.",
 }
 _MESHGRAPHNET_NAMES = {
@@ -122,9 +122,9 @@ def masked_transformer_from_published(
     # Published channel f belongs to head f mod H; in ours the channels of a head are contiguous.
     by_head = torch.arange(width).view(-1, heads).T.flatten()
     for name, value in ours.items():
-        if any(f".attention.{projection}." in name for projection in ("query", "key", "value")):
+        if any(f".project.{projection}." in name for projection in ("query", "key", "value")):
             ours[name] = value[by_head]
-        elif name.endswith(".attention.out.weight"):
+        elif name.endswith(".update.out.weight"):
             ours[name] = value[:, by_head]
     model = MaskedTransformer(
         state_size=config["output_size"],
