@@ -55,6 +55,29 @@ def test_renumbering_the_nodes_renumbers_the_prediction(simulator, heat):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
 
 
+def test_a_prediction_does_not_depend_on_the_order_of_the_graph(simulator, heat):
+    graph, state, forcing = inputs(heat)
+    ordered = simulator.build_graph(heat.mesh)
+    assert not torch.equal(ordered.order, graph.order)
+    with torch.inference_mode():
+        expected = simulator.step(graph, state, forcing)
+        found = simulator.step(ordered, ordered.from_mesh(state.numpy()), forcing)
+    np.testing.assert_allclose(ordered.to_mesh(found), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_on_a_fixed_mesh_a_step_is_the_same(simulator, heat):
+    graph, state, forcing = inputs(heat)
+    with torch.inference_mode():
+        step = simulator.on_fixed_mesh(graph)
+        assert torch.equal(step(state, forcing), simulator.step(graph, state, forcing))
+
+
+def test_a_mesh_of_another_dimension_is_refused(simulator):
+    line = Mesh.from_blocks(np.zeros((2, 1)), [("line", [[0, 1]])])
+    with pytest.raises(PhysgtError, match="1 dimensions, but the model was trained in 2"):
+        simulator.build_graph(line)
+
+
 def test_a_mesh_gives_the_same_alone_and_in_any_batch(simulator, heat):
     graph, state, forcing = inputs(heat)
     small = square_mesh(2)
