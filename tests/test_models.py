@@ -1,5 +1,8 @@
 """What holds for every model in the table, and what each one's paper says of it."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +10,18 @@ from scipy.sparse.csgraph import shortest_path
 from scipy.spatial import Delaunay
 from torch.nn import functional as F
 
+from heat_case import heat_trajectory
 from physgt import Mesh
+from physgt.case import read_case
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS, MaskedTransformer, PhysGTO
 from physgt.models.layers import EdgeMLP, RMSNorm, fourier_positions, mlp
 from physgt.models.masked_transformer import masked_attention
+from physgt.models.rotary import rotary_angles, rotated
 from physgt.ops.neighbours import Neighbours
+from physgt.rollout import rollout
+from physgt.training import train
 
 STATE_SIZE, FORCING_SIZE = 3, 2
 SMALL = {
@@ -236,10 +244,175 @@ def test_a_local_model_sees_as_many_hops_as_it_has_blocks(name):
     assert torch.equal(reached(model, graph), hops <= 3)
 
 
-def test_physgto_sees_the_whole_mesh_in_one_block():
-    model = make_model("physgto", blocks=1).double()
-    graph = build_graph(random_mesh(150, seed=5), dtype=torch.float64)
+@pytest.mark.parametrize(
+    ("options", "farthest"),
+    [
+        ({"k_hop": 2}, 6),
+        ({"k_hop": 3, "blocks": 1}, 3),
+        ({"dilations": [2]}, 4),  # the last third of three blocks: one
+        ({"dilations": [3], "dilated_blocks": 2}, 7),
+        ({"dilations": [2, 4]}, 6),
+    ],
+)
+def test_hops_and_windows_add_up_over_the_blocks(options, farthest):
+    model = make_model("masked_transformer", **({"blocks": 3} | options)).double()
+    graph = graph_for(model, random_mesh(400, seed=5), torch.float64)
+    hops = hops_from_node_0(graph)
+    assert hops.max() > farthest
+    assert torch.equal(reached(model, graph), hops <= farthest)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("physgto", {"blocks": 1}),
+        ("near_far_transformer", {"blocks": 1}),
+        ("masked_transformer", {"global_nodes": 1}),  # to the global node and back
+        ("masked_transformer", {"virtual_nodes": 1}),
+    ],
+)
+def test_a_far_field_sees_the_whole_mesh_in_one_block_or_by_a_global_node_in_two(name, options):
+    model = make_model(name, **options).double()
+    graph = graph_for(model, random_mesh(150, seed=5), torch.float64)
     assert reached(model, graph).all()
+
+
+@torch.no_grad()
+def test_the_sign_of_an_eigenvector_does_not_matter_but_its_size_does():
+    model = make_model("masked_transformer", laplacian_eigenvectors=3, random_walk_steps=3)
+    graph = graph_for(model, random_mesh(60, seed=1))
+    fields = random_fields(graph)
+    increment = model(graph, *fields)
+    flipped = graph.encodings * torch.tensor([-1, 1, -1, 1, 1])
+    torch.testing.assert_close(model(replace(graph, encodings=flipped), *fields), increment)
+    for column in range(graph.encodings.shape[1]):
+        changed = graph.encodings.clone()
+        changed[:, column] *= 1.5
+        assert not torch.allclose(model(replace(graph, encodings=changed), *fields), increment)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_rotary_attention_knows_where_nodes_lie_relative_to_each_other_alone(dimension):
+    graph = build_graph(random_mesh(40, seed=1, dimension=dimension), dtype=torch.float64)
+    # Four heads of 7 channels: some channels are left as they are.
+    projected = torch.randn(40, 3 * 28, dtype=torch.float64)
+
+    def attend(points):
+        return masked_attention(projected, 4, [graph.neighbours], rotary_angles(points, channels=7))
+
+    moved = graph.points + torch.linspace(0.3, -2, dimension, dtype=torch.float64)
+    torch.testing.assert_close(attend(moved), attend(graph.points), rtol=1e-10, atol=1e-12)
+    for axis in range(dimension):
+        stretched = graph.points.clone()
+        stretched[:, axis] *= 1.1
+        assert not torch.allclose(attend(stretched), attend(graph.points))
+
+
+@torch.no_grad()
+def test_rotary_scores_are_cosines_of_the_angle_between_query_and_key():
+    # One plane an axis, wavelength 2: over half a wavelength, a vector points the other way.
+    points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]], dtype=torch.float64)
+    x = torch.ones(3, 1, 4, dtype=torch.float64)
+    turned = rotated(x, rotary_angles(points, channels=4))[:, 0]
+    # Each plane's vector has length sqrt(2): score = 2 cos(pi dx) + 2 cos(pi dy).
+    expected = torch.tensor([[4.0, 0, -2], [0, 4, -2], [-2, -2, 4]], dtype=torch.float64)
+    torch.testing.assert_close(turned @ turned.T, expected)
+
+
+@torch.no_grad()
+def test_rotary_positions_make_a_network_without_positions_see_the_shape_of_the_mesh():
+    mesh = random_mesh(60, seed=1)
+    triangles = ("triangle", mesh.connectivity.reshape(-1, 3))
+    stretched = Mesh.from_blocks(mesh.points * [1, 2], [triangles], node_type=mesh.node_type)
+    moved = Mesh.from_blocks(
+        mesh.points + np.array([0.5, -1]), [triangles], node_type=mesh.node_type
+    )
+    for rotary in (False, True):
+        options = {"positions": False, "rotary": rotary, "virtual_nodes": 2}
+        model = make_model("masked_transformer", **options).double()
+        before, wider, shifted = (
+            model(graph, *random_fields(graph))
+            for graph in (graph_for(model, m, torch.float64) for m in (mesh, stretched, moved))
+        )
+        assert torch.allclose(wider, before) is not rotary
+        torch.testing.assert_close(shifted, before)
+
+
+@torch.no_grad()
+def test_a_gate_is_a_sigmoid_before_the_last_map_of_attention():
+    plain, gated = (make_model("masked_transformer", gate=gate) for gate in (False, True))
+    gated.load_state_dict(plain.state_dict(), strict=False)
+    for name, parameter in gated.named_parameters():
+        if ".project.gate." in name:
+            parameter.zero_()  # sigmoid(0) = 1/2
+    for name, parameter in plain.named_parameters():
+        if ".update.out.weight" in name:
+            parameter.mul_(0.5)
+    graph = graph_for(plain, random_mesh(30, seed=1))
+    fields = random_fields(graph)
+    torch.testing.assert_close(gated(graph, *fields), plain(graph, *fields))
+
+
+@pytest.mark.parametrize("name", ["masked_transformer", "near_far_transformer"])
+def test_a_graph_without_what_the_model_asks_for_is_refused(name):
+    model = make_model(name, dilations=[2])
+    graph = build_graph(random_mesh(20, seed=1))
+    with pytest.raises(PhysgtError, match=r"carries 0 attention lists, the model wants 1; build"):
+        model(graph, *random_fields(graph))
+    model = make_model("masked_transformer", random_walk_steps=4)
+    with pytest.raises(PhysgtError, match=r"carries 0 numbers of encodings, the model wants 3"):
+        model(graph, *random_fields(graph))
+
+
+def test_a_near_far_transformer_has_three_quarters_of_the_parameters_of_physgto():
+    sizes = [count_parameters(MODELS[m](4, 1, 2)) for m in ("near_far_transformer", "physgto")]
+    assert sizes[0] / sizes[1] == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k_hop": 0}, "k_hop = 0: hops = 0; expected a whole number, 1 or more"),
+        ({"dilations": [2, 1]}, r"dilations = \[2, 1\]: dilation = 1; expected .* 2 or more"),
+        ({"dilations": 2}, r"dilations = 2; expected a list, such as \[2\]"),
+        ({"dilations": [2, 3, 4]}, "heads = 4 with 3 dilations; .* a multiple of 6"),
+        ({"dilations": [2], "dilated_blocks": 9}, "dilated_blocks = 9; .* at most blocks = 2"),
+        ({"dilations": [2], "dilated_blocks": 0}, "dilated_blocks = 0; expected a whole number, 1"),
+        ({"global_nodes": 1.5}, "global_nodes = 1.5: size = 1.5; expected a share from 0 to 1"),
+        ({"global_nodes": -1}, "global_nodes = -1: size = -1; expected a whole number, 1"),
+        ({"global_node_sets": ["inflow"]}, "global_node_sets needs global_nodes"),
+        ({"global_nodes": 1, "global_node_sets": "inflow"}, r"expected a list, .* \[\"inflow\"\]"),
+        ({"virtual_nodes": -2}, "virtual_nodes = -2; expected a whole number, 0 or more"),
+        ({"random_jumpers": 2}, "random_jumpers = 2: share = 2; expected a share from 0 to 1"),
+        ({"max_neighbors": 0}, "max_neighbors = 0; expected a whole number, 1 or more"),
+        ({"seed": -1}, "seed = -1; expected a whole number, 0 or more"),
+        ({"laplacian_eigenvectors": -1}, "laplacian_eigenvectors = -1: count = -1; expected"),
+        ({"random_walk_steps": 1}, "random_walk_steps = 1: steps = 1; expected .* 2 or more"),
+        ({"rotary": True, "heads": 8}, "rotary = true needs at least 4 channels a head .* found 2"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named_with_what_is_expected(options, message):
+    with pytest.raises(PhysgtError, match=message):
+        make_model("masked_transformer", **options)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_case_file_reaches_every_option_and_a_saved_model_knows_them(variant, tmp_path):
+    name = variant.split(" with ")[0]
+    options = SMALL[name] | VARIANTS[variant]
+    # JSON writes these values as TOML does.
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
+    (tmp_path / "heat.toml").write_text(
+        'name = "heat"\n[data]\ntrain = "*.vtkhdf"\n'
+        "[task]\ndt = 0.1\n[task.targets.temperature]\n"
+        f'[model]\nname = "{name}"\n{lines}[training]\nsteps = 1\nbatch_size = 2\n'
+    )
+    trajectories = {"a": heat_trajectory(0), "b": heat_trajectory(1, cells=4)}
+    simulator = train(read_case(tmp_path / "heat.toml"), trajectories, tmp_path / "run")
+    assert simulator.model_options == options
+    prediction = rollout(simulator, trajectories["a"].initial(), 2)
+    assert np.isfinite(prediction.fields["temperature"]).all()
 
 
 @pytest.mark.parametrize("name", ["physgto", "masked_transformer"])
