@@ -1,11 +1,9 @@
-"""Segment operations and neighbour attention, against loops and dense formulations."""
+"""Segment operations, against loops over rows picked by hand."""
 
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from physgt.ops.neighbour_attention import neighbour_attention
-from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_mean, segment_softmax, segment_sum
 
 NUM_NODES = 7
@@ -25,23 +23,6 @@ def random(*shape, requires_grad=False):
     generator = torch.Generator().manual_seed(sum(shape))
     values = torch.randn(*shape, generator=generator, dtype=torch.float64)
     return values.requires_grad_(requires_grad)
-
-
-def lists(edge_index, num_nodes=NUM_NODES):
-    ascending = torch.argsort(edge_index[1], stable=True)
-    return Neighbours.directed(edge_index[:, ascending], num_nodes)
-
-
-def dense_attention(query, key, value, edge_index):
-    """Softmax over all nodes, with minus infinity where there is no edge; a row at a time."""
-    result = torch.zeros_like(value)
-    for node in range(len(query)):
-        seen = edge_index[0, edge_index[1] == node]
-        if len(seen) == 0:
-            continue
-        scores = torch.einsum("hc,nhc->hn", query[node], key[seen]) / query.shape[-1] ** 0.5
-        result[node] = torch.einsum("hn,nhc->hc", scores.softmax(-1), value[seen])
-    return result
 
 
 def test_segment_sum_and_mean_are_those_of_the_rows_picked_by_hand(edge_index):
@@ -78,32 +59,3 @@ def test_segment_softmax_survives_scores_whose_exponential_overflows():
 def test_segment_gradients_are_those_of_finite_differences(operation, edge_index):
     values = random(len(edge_index[1]), 3, requires_grad=True)
     assert gradcheck(lambda v: operation(v, edge_index[1], NUM_NODES), values)
-
-
-def test_neighbour_attention_is_dense_attention_with_all_other_scores_masked(edge_index):
-    query, key, value = (random(NUM_NODES, 2, 3) * scale for scale in (1, 2, 3))
-    expected = dense_attention(query, key, value, edge_index)
-    torch.testing.assert_close(neighbour_attention(query, key, value, lists(edge_index)), expected)
-
-
-def test_neighbour_attention_of_a_node_without_neighbours_is_zero(edge_index):
-    query, key, value = (random(NUM_NODES, 2, 3) for _ in range(3))
-    assert (neighbour_attention(query, key, value, lists(edge_index))[0] == 0).all()
-
-
-def test_neighbour_attention_over_no_edges_at_all_is_zero():
-    query, key, value = (random(NUM_NODES, 2, 3) for _ in range(3))
-    no_edges = torch.empty(2, 0, dtype=torch.int64)
-    assert (neighbour_attention(query, key, value, lists(no_edges)) == 0).all()
-
-
-def test_neighbour_attention_weighs_a_hundred_equal_neighbours_equally():
-    hub = torch.stack([torch.arange(1, 101), torch.zeros(100, dtype=torch.int64)])
-    query, key, value = random(101, 2, 4), torch.ones(101, 2, 4).double(), random(101, 2, 4)
-    seen = neighbour_attention(query, key, value, lists(hub, 101))
-    torch.testing.assert_close(seen[0], value[1:].mean(0))
-
-
-def test_neighbour_attention_gradients_are_those_of_finite_differences(edge_index):
-    tensors = [random(NUM_NODES, 2, 3, requires_grad=True) for _ in range(3)]
-    assert gradcheck(lambda q, k, v: neighbour_attention(q, k, v, lists(edge_index)), tensors)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from math import sqrt
 
+import torch
 from torch import Tensor
 
+from physgt.ops import compiled
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_softmax, segment_sum
 
@@ -21,9 +23,23 @@ def neighbour_attention(
     The softmax runs over the neighbours alone: it equals dense attention with every other score at
     minus infinity, at the cost of E instead of N^2 scores.
     """
+    # An exported model must run where physgt isn't.
+    if not torch.compiler.is_exporting() and compiled.is_available(query, key, value):
+        return compiled.neighbour_attention(query, key, value, neighbours)
+    return plain_neighbour_attention(query, key, value, neighbours)
+
+
+def plain_neighbour_attention(
+    query: Tensor, key: Tensor, value: Tensor, neighbours: Neighbours
+) -> Tensor:
+    """`neighbour_attention` in torch's own operators: any device and type, tensors of E rows."""
+    dtype = query.dtype
+    if dtype in (torch.bfloat16, torch.float16):
+        query, key, value = query.float(), key.float(), value.float()
     senders, receivers = neighbours.edge_index
     num_nodes, _, channels = query.shape
     products = query.index_select(0, receivers) * key.index_select(0, senders)  # (E, H, c)
     scores = products.sum(-1) / sqrt(channels)  # (E, H)
     weights = segment_softmax(scores, receivers, num_nodes)  # (E, H)
-    return segment_sum(weights[..., None] * value.index_select(0, senders), receivers, num_nodes)
+    weighted = weights[..., None] * value.index_select(0, senders)  # (E, H, c)
+    return segment_sum(weighted, receivers, num_nodes).to(dtype)
