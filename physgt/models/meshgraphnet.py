@@ -105,7 +105,7 @@ class Block(nn.Module):
         self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
     ) -> tuple[Tensor, Tensor]:
         messages = self.message(nodes, edges, senders, receivers)  # (E, C)
-        received = segment_sum(messages, receivers, len(nodes))  # (N, C)
+        received = segment_sum(messages, receivers, nodes.shape[0])  # (N, C)
         update = in_chunks(self.update, [torch.cat([nodes, received], -1)])
         # In place: messages have been summed, and a new edge-sized tensor costs as much as the sum.
         return nodes + update, messages.add_(edges)  # (N, C), (E, C)

@@ -119,7 +119,7 @@ class PhysGTO(nn.Module):
         one_graph = graph.num_graphs == 1
         senders = graph.senders[graph.oriented]
         receivers = graph.receivers[graph.oriented]
-        ones = lengths.new_ones(len(lengths), 1)
+        ones = torch.ones_like(lengths)
         return Geometry(
             senders=senders,
             receivers=receivers,
@@ -194,8 +194,8 @@ class MessagePassing(nn.Module):
         inputs = torch.cat([nodes, geometry.positions, condition], -1)  # (N, 2C + P)
         flux = self.flux(inputs, edges, senders, receivers)  # (E, C)
         sent, received = flux.chunk(2, dim=-1)  # (E, C/2) each
-        mean_sent = segment_sum(sent, senders, len(nodes)) / geometry.num_sent  # (N, C/2)
-        mean_received = segment_sum(received, receivers, len(nodes)) / geometry.num_received
+        mean_sent = segment_sum(sent, senders, nodes.shape[0]) / geometry.num_sent  # (N, C/2)
+        mean_received = segment_sum(received, receivers, nodes.shape[0]) / geometry.num_received
         update = in_chunks(self.node, [torch.cat([inputs, mean_sent, mean_received], -1)])
         return update, flux  # (N, C), (E, C)
 

@@ -31,9 +31,8 @@ def in_chunks(
 
     `function` must treat each row by itself and return one tensor with a row for each.
     """
-    num_rows = len(rows[0])
-    few = num_rows <= (RECOMPUTE_ROWS if torch.is_grad_enabled() else CHUNK_ROWS)
-    if few or torch.compiler.is_compiling():
+    # Compilers fuse by themselves, and must not settle on a number of rows (as len() would, too).
+    if torch.compiler.is_compiling() or rows[0].shape[0] <= _most_whole_rows():
         return _whole(function, rows, gathered)
     tables = [table for table, _ in gathered]
     indices = [index for _, index in gathered]
@@ -43,6 +42,10 @@ def in_chunks(
     counts = len(rows), len(tables)
     result: Tensor = _InChunks.apply(function, counts, indices, *rows, *tables, *parameters)
     return result
+
+
+def _most_whole_rows() -> int:
+    return RECOMPUTE_ROWS if torch.is_grad_enabled() else CHUNK_ROWS
 
 
 def _whole(function: nn.Module, rows: Sequence[Tensor], gathered: Sequence[Gathered]) -> Tensor:
