@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from math import sqrt
 
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 from physgt.ops import compiled
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_softmax, segment_sum
+
+TRITON = find_spec("triton") is not None
+"""Whether Triton is installed: torch for CUDA brings it along on Linux."""
 
 
 def neighbour_attention(
@@ -24,8 +28,14 @@ def neighbour_attention(
     minus infinity, at the cost of E instead of N^2 scores.
     """
     # An exported model must run where physgt isn't.
-    if not torch.compiler.is_exporting() and compiled.is_available(query, key, value):
-        return compiled.neighbour_attention(query, key, value, neighbours)
+    if not torch.compiler.is_exporting():
+        if compiled.is_available(query, key, value):
+            return compiled.neighbour_attention(query, key, value, neighbours)
+        if query.is_cuda and TRITON:
+            # Only here, so that nothing else waits for Triton to be imported.
+            from physgt.ops.triton_attention import triton_neighbour_attention
+
+            return triton_neighbour_attention(query, key, value, neighbours)
     return plain_neighbour_attention(query, key, value, neighbours)
 
 
