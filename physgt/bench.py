@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from physgt.attention_masks import Mask
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, build_graph
 from physgt.mesh import Mesh
@@ -88,8 +89,8 @@ def measure(
     """One step of a rollout on a fixed mesh: the median of several."""
     if threads is not None:
         torch.set_num_threads(threads)
-    graph = random_graph(num_nodes, dimension).to(device)
     model: Any = MODELS[name](STATE_SIZE, 0, dimension).to(device).eval()
+    graph = random_graph(num_nodes, dimension, model.masks).to(device)
     state = torch.randn(num_nodes, STATE_SIZE, device=device)
     forcing = state.new_empty(num_nodes, 0)
     precision = torch.bfloat16 if bfloat16 else torch.float32
@@ -112,12 +113,12 @@ def measure(
     )
 
 
-def random_graph(num_nodes: int, dimension: int) -> Graph:
+def random_graph(num_nodes: int, dimension: int, masks: Sequence[Mask] = ()) -> Graph:
     """Triangles or tetrahedra between random points, in Hilbert order."""
     points = np.random.default_rng(0).random((num_nodes, dimension))
     cells = Delaunay(points).simplices
     mesh = Mesh.from_blocks(points, [("triangle" if dimension == 2 else "tetra", cells)])
-    return build_graph(mesh, order=hilbert_order(points))
+    return build_graph(mesh, order=hilbert_order(points), masks=masks)
 
 
 def product_rate(device: str, dtype: torch.dtype, rows: int = 2048, width: int = 256) -> float:
