@@ -1,5 +1,7 @@
 """What is installed is `physgt` alone, whole, and it hides no other library."""
 
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,10 +19,15 @@ MAPPED_FOLDERS = ("datasets", "rollout", "viz")
 DATA_FILES = ("datasets/cases/*.toml", "viz/templates/*")
 
 
-def run_in(folder: Path, *command: object) -> str:
+def run_in(folder: Path, *command: object, **environment: str) -> str:
     """The standard output of a command, which must succeed."""
     done = subprocess.run(
-        [str(word) for word in command], cwd=folder, capture_output=True, text=True, check=False
+        [str(word) for word in command],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
@@ -38,17 +45,27 @@ def files_that_belong_in_a_wheel() -> set[str]:
     return files
 
 
-@pytest.fixture(scope="module")
-def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files in a wheel that is built from the source distribution of this checkout."""
-    checkout = tmp_path_factory.mktemp("build") / "physgt"
-    not_sources = (".*", "demo", "build", "dist", "*.egg-info", "__pycache__")
+def build_wheel(folder: Path, *options: str, **environment: str) -> set[str]:
+    """The files in a wheel of this checkout, built in `folder`."""
+    checkout = folder / "physgt"
+    not_sources = (".*", "demo", "build", "dist", "*.egg-info", "__pycache__", "_kernels_*")
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*not_sources))
     # Without isolation the build downloads nothing.
-    run_in(checkout, sys.executable, "-m", "build", "--no-isolation")
+    command = (sys.executable, "-m", "build", "--no-isolation", *options)
+    run_in(checkout, *command, **environment)
     [wheel] = (checkout / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
+
+
+def kernels(files: set[str]) -> set[str]:
+    return {name for name in files if name.startswith("physgt/ops/_kernels_")}
+
+
+@pytest.fixture(scope="module")
+def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The files in a wheel that is built from the source distribution of this checkout."""
+    return build_wheel(tmp_path_factory.mktemp("build"))
 
 
 def test_a_wheel_contains_physgt_alone_at_the_top(wheel_files: set[str]) -> None:
@@ -63,7 +80,20 @@ def test_a_wheel_built_from_the_source_distribution_has_every_module_and_data_fi
     wheel_files: set[str],
 ) -> None:
     packaged = {name for name in wheel_files if name.startswith("physgt/")}
-    assert packaged == files_that_belong_in_a_wheel()
+    assert packaged - kernels(wheel_files) == files_that_belong_in_a_wheel()
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_a_wheel_has_kernels_for_each_instruction_set(wheel_files: set[str]) -> None:
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    sets = {"baseline", "avx2", "avx512"} if is_x86 else {"baseline"}
+    found = {Path(name).name.split(".")[0] for name in kernels(wheel_files)}
+    assert found == {f"_kernels_{name}" for name in sets}
+
+
+def test_a_wheel_builds_without_a_compiler_and_only_lacks_the_kernels(tmp_path: Path) -> None:
+    files = build_wheel(tmp_path, "--wheel", CC="no-compiler", CXX="no-compiler")
+    assert {name for name in files if name.startswith("physgt/")} == files_that_belong_in_a_wheel()
 
 
 def test_a_wheel_carries_the_licence_and_the_command_line(wheel_files: set[str]) -> None:
