@@ -107,7 +107,7 @@ struct Attention {
     Lists seen, seen_by;
     Rows<const T> query, key, value;
     Rows<T> out;
-    Wide<T>* log_sum;  // (nodes, heads): the logarithm of the sum of exp(score)
+    Wide<T>* log_sum;        // (nodes, heads): the logarithm of the sum of exp(score)
     Rows<const T> gradient;  // with respect to out
     Wide<T>* correction;     // (nodes, heads): d, see below
     Rows<T> query_gradient, key_gradient, value_gradient;
@@ -218,9 +218,9 @@ template <class T, class W, int CHANNELS>
 void forward(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t node, Buffers<W>& b) {
     const int channels = heads.channels();
     widen(a.query[node], heads.width(), 1 / std::sqrt(W(channels)), b.own[0].data());
-    std::fill(b.sums[0].begin(), b.sums[0].end(), W(0));
-    std::fill(b.total.begin(), b.total.end(), W(0));
-    std::fill(b.largest.begin(), b.largest.end(), -std::numeric_limits<W>::infinity());
+    std::fill_n(b.sums[0].data(), heads.width(), W(0));
+    std::fill_n(b.total.data(), heads.count, W(0));
+    std::fill_n(b.largest.data(), heads.count, -std::numeric_limits<W>::infinity());
     for_blocks(a.seen, node, [&](const std::int32_t* nodes, int count) {
         dot_products(heads, b.own[0].data(), a.key, nodes, count, b.weights.data());
         online_softmax(heads, count, b);
@@ -240,72 +240,77 @@ void forward(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t node, Bu
 //   s_ij = w_ij (g_i . v_j - d_i) / sqrt(c)         the gradient with respect to q_i . k_j
 //   dq_i = sum_j s_ij k_j,  dk_j = sum_i s_ij q_i,  dv_j = sum_i w_ij g_i
 
+// Turns a block's scores into w_ij, and g_i . v_j into s_ij without the root of c. Each edge's
+// receiving node, i, is receiver(e).
+template <class T, class W, class Receiver>
+void differentiate_softmax(const Attention<T>& a, int num_edges, Receiver receiver,
+                           Buffers<W>& b) {
+    const int count = static_cast<int>(a.num_heads);
+    W *const weights = b.weights.data(), *const slopes = b.slopes.data();
+    for (int e = 0; e < num_edges; ++e) {
+        const W* const log_sum = a.log_sum + receiver(e) * count;
+        for (int h = 0; h < count; ++h) weights[e * count + h] -= log_sum[h];
+    }
+    exponentials(weights, num_edges * count);
+    for (int e = 0; e < num_edges; ++e) {
+        const W* const d = a.correction + receiver(e) * count;
+        for (int h = 0; h < count; ++h) {
+            slopes[e * count + h] = weights[e * count + h] * (slopes[e * count + h] - d[h]);
+        }
+    }
+}
+
 // dq_i and d_i, over the nodes j that i sees.
 template <class T, class W, int CHANNELS>
 void query_gradient(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t i, Buffers<W>& b) {
-    const int width = heads.width(), count = heads.count;
+    const int width = heads.width();
     const W scale = 1 / std::sqrt(W(heads.channels()));
-    W *const weights = b.weights.data(), *const slopes = b.slopes.data();
-    const W* const log_sum = a.log_sum + i * count;
-    W* const d = a.correction + i * count;
+    W *const q = b.own[0].data(), *const g = b.own[1].data(), *const dq = b.sums[0].data();
+    widen(a.query[i], width, scale, q);
+    widen(a.gradient[i], width, W(1), g);
+    std::fill_n(dq, width, W(0));
     const auto itself = static_cast<std::int32_t>(i);
-    widen(a.query[i], width, scale, b.own[0].data());
-    widen(a.gradient[i], width, W(1), b.own[1].data());
-    std::fill(b.sums[0].begin(), b.sums[0].end(), W(0));
-    dot_products(heads, b.own[1].data(), a.out, &itself, 1, d);
+    dot_products(heads, g, a.out, &itself, 1, a.correction + i * heads.count);
     for_blocks(a.seen, i, [&](const std::int32_t* seen, int num_seen) {
-        dot_products(heads, b.own[0].data(), a.key, seen, num_seen, weights);
-        dot_products(heads, b.own[1].data(), a.value, seen, num_seen, slopes);
-        for (int e = 0; e < num_seen; ++e) {
-            for (int h = 0; h < count; ++h) weights[e * count + h] -= log_sum[h];
-        }
-        exponentials(weights, num_seen * count);
-        for (int e = 0; e < num_seen; ++e) {
-            for (int h = 0; h < count; ++h) {
-                slopes[e * count + h] = weights[e * count + h] * (slopes[e * count + h] - d[h]);
-            }
-        }
-        add_weighted(heads, slopes, a.key, seen, num_seen, b.sums[0].data());
+        dot_products(heads, q, a.key, seen, num_seen, b.weights.data());
+        dot_products(heads, g, a.value, seen, num_seen, b.slopes.data());
+        differentiate_softmax(a, num_seen, [&](int) { return i; }, b);
+        add_weighted(heads, b.slopes.data(), a.key, seen, num_seen, dq);
     });
-    narrow(b.sums[0].data(), width, scale, a.query_gradient[i]);
+    narrow(dq, width, scale, a.query_gradient[i]);
 }
 
 // dk_j and dv_j, over the nodes i that see j.
 template <class T, class W, int CHANNELS>
 void key_value_gradient(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t j,
                         Buffers<W>& b) {
-    const int width = heads.width(), count = heads.count;
+    const int width = heads.width();
     const W scale = 1 / std::sqrt(W(heads.channels()));
-    W *const weights = b.weights.data(), *const slopes = b.slopes.data();
-    widen(a.key[j], width, scale, b.own[0].data());
-    widen(a.value[j], width, W(1), b.own[1].data());
-    for (auto& sums : b.sums) std::fill(sums.begin(), sums.end(), W(0));
+    W *const k = b.own[0].data(), *const v = b.own[1].data();
+    W *const dk = b.sums[0].data(), *const dv = b.sums[1].data();
+    widen(a.key[j], width, scale, k);
+    widen(a.value[j], width, W(1), v);
+    std::fill_n(dk, width, W(0));
+    std::fill_n(dv, width, W(0));
     for_blocks(a.seen_by, j, [&](const std::int32_t* seeing, int num_seeing) {
-        dot_products(heads, b.own[0].data(), a.query, seeing, num_seeing, weights);
-        dot_products(heads, b.own[1].data(), a.gradient, seeing, num_seeing, slopes);
-        for (int e = 0; e < num_seeing; ++e) {
-            const W* const log_sum = a.log_sum + std::int64_t{seeing[e]} * count;
-            for (int h = 0; h < count; ++h) weights[e * count + h] -= log_sum[h];
-        }
-        exponentials(weights, num_seeing * count);
-        for (int e = 0; e < num_seeing; ++e) {
-            const W* const d = a.correction + std::int64_t{seeing[e]} * count;
-            for (int h = 0; h < count; ++h) {
-                slopes[e * count + h] = weights[e * count + h] * (slopes[e * count + h] - d[h]);
-            }
-        }
-        add_weighted(heads, slopes, a.query, seeing, num_seeing, b.sums[0].data());
-        add_weighted(heads, weights, a.gradient, seeing, num_seeing, b.sums[1].data());
+        dot_products(heads, k, a.query, seeing, num_seeing, b.weights.data());
+        dot_products(heads, v, a.gradient, seeing, num_seeing, b.slopes.data());
+        const auto receiver = [&](int e) { return std::int64_t{seeing[e]}; };
+        differentiate_softmax(a, num_seeing, receiver, b);
+        add_weighted(heads, b.slopes.data(), a.query, seeing, num_seeing, dk);
+        add_weighted(heads, b.weights.data(), a.gradient, seeing, num_seeing, dv);
     });
-    narrow(b.sums[0].data(), width, scale, a.key_gradient[j]);
-    narrow(b.sums[1].data(), width, W(1), a.value_gradient[j]);
+    narrow(dk, width, scale, a.key_gradient[j]);
+    narrow(dv, width, W(1), a.value_gradient[j]);
 }
 
 // Calls work(heads, node, buffers) for every node, each thread with buffers of its own.
 template <class T, class Work>
 void for_nodes(const Attention<T>& a, Work work) {
+    const auto shares = (a.num_nodes + NODES_AT_ONCE - 1) / NODES_AT_ONCE;
+    const auto threads = std::max(std::int64_t{1}, std::min(a.num_threads, shares));
     const auto loop = [&](auto heads) {
-#pragma omp parallel num_threads(static_cast<int>(a.num_threads))
+#pragma omp parallel num_threads(static_cast<int>(threads))
         {
             Buffers<Wide<T>> buffers(a.num_heads, a.num_channels);
 #pragma omp for schedule(dynamic, NODES_AT_ONCE)
