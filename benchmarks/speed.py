@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from physgt.bench import product_rate, random_graph
+from physgt.bench import added_memory, product_rate, random_graph
 from physgt.graph import Graph
 from physgt.models import MaskedTransformer, MeshGraphNet, PhysGTO, masked_transformer
 from physgt.models.layers import EdgeMLP
@@ -120,14 +120,6 @@ def peak_memory(arguments: list[str], variant: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def print_memory(work: Work, variant: str) -> None:
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    getattr(work, variant)()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=MODELS, default="masked transformer 10 x 128")
@@ -142,7 +134,7 @@ def main() -> None:
     torch.manual_seed(0)
     work = Work(options.model, options.nodes, options.dimension, options.train)
     if options.only:
-        print_memory(work, options.only)
+        print(added_memory(getattr(work, options.only), "cpu") / 2**20)
         return
     found = seconds(work, options.repeats)
     with FlopCounterMode(display=False) as counter:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,9 +101,7 @@ def measure(
             increment: Tensor = model(graph, state, forcing, geometry)
             return increment
 
-        before = _peak_memory(device)
-        step()
-        memory = _peak_memory(device) - before
+        memory = added_memory(step, device)
         seconds = median_seconds(step, device)
         with FlopCounterMode(display=False) as counter:
             step()
@@ -140,13 +138,23 @@ def median_seconds(work: Callable[[], object], device: str, repeats: int = REPEA
     return statistics.median(times)
 
 
-def _peak_memory(device: str) -> float:
-    """Bytes; nan where the system doesn't tell."""
+def added_memory(work: Callable[[], object], device: str) -> float:
+    """Bytes that `work` adds at its peak to what is held before; nan where nothing tells."""
     if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        return torch.cuda.max_memory_allocated(device) - before
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+        before = _status_bytes("VmRSS")
+        work()
+        return _status_bytes("VmHWM") - before
+    except OSError:
         return float("nan")
-    import resource  # not on Windows
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+
+def _status_bytes(key: str) -> int:
+    """A number of /proc/self/status, which Linux gives in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

@@ -1,10 +1,12 @@
 """Measuring a step: what is counted and what is said, not how fast it is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from physgt import PhysgtError
-from physgt.bench import bench, random_graph
+from physgt.bench import added_memory, bench, random_graph
 from physgt.cli import main
 
 
@@ -38,3 +40,11 @@ def test_the_command_prints_a_table_and_draws_a_plot(tmp_path, capsys):
     assert ended.value.code == 0
     assert "meshgraphnet" in capsys.readouterr().out
     assert (tmp_path / "bench.png").stat().st_size > 1000
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="asks Linux for the peak")
+def test_added_memory_is_the_peak_above_what_was_held_before():
+    size = 64 * 2**20
+    torch.ones(2 * size // 4)  # an earlier, higher peak doesn't count
+    added = added_memory(lambda: torch.ones(size // 4).sum(), "cpu")
+    assert size < added < 1.2 * size
