@@ -14,6 +14,7 @@ from physgt.errors import PhysgtError
 from physgt.options import assignment, seed_range
 
 if TYPE_CHECKING:
+    from physgt.coupling.export import StepProgram
     from physgt.training import Report
 
 # Modules that need torch or VTK are imported by the commands that use them: help comes at once.
@@ -25,6 +26,8 @@ app = App(
 )
 couple = App(name="couple", help="Take part in a coupled simulation.")
 app.command(couple)
+export = App(name="export", help="Write one step of a trained model for other programs.")
+app.command(export)
 out = Console()
 
 
@@ -433,6 +436,104 @@ def precice(config: Path, /) -> None:
 
     time = take_part(config)
     out.print(f"coupled until {time:g} s")
+
+
+@export.command(name="torch")
+def export_torch(
+    model: Path,
+    mesh: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    any_mesh: bool = False,
+) -> None:
+    """Write a step for torch.export.load, in Python without physgt.
+
+    Example: physgt export torch best.physgt start.vtkhdf -o step.pt2
+
+    Parameters
+    ----------
+    model
+        A .physgt file that train wrote.
+    mesh
+        Any readable file with the mesh.
+    output
+        The .pt2 file to write.
+    any_mesh
+        The mesh becomes an input: for meshes of any size, see docs/export.md.
+    """
+    _step_program(model, mesh, any_mesh).save(output)
+    out.print(f"wrote {output}")
+
+
+@export.command(name="compiled")
+def export_compiled(
+    model: Path,
+    mesh: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    any_mesh: bool = False,
+    device: str = "cpu",
+) -> None:
+    """Write a step as machine code for C++, C and Fortran. Needs a C++ compiler.
+
+    Example: physgt export compiled best.physgt start.vtkhdf -o step.pt2
+
+    Parameters
+    ----------
+    model
+        A .physgt file that train wrote.
+    mesh
+        Any readable file with the mesh.
+    output
+        The .pt2 package to write.
+    any_mesh
+        The mesh becomes an input: for meshes of any size, see docs/export.md.
+    device
+        Where the step will run: cpu, or cuda where there is one.
+    """
+    _step_program(model, mesh, any_mesh, device).compile(output)
+    out.print(f"wrote {output}")
+
+
+@export.command(name="onnx")
+def export_onnx(
+    model: Path,
+    mesh: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    any_mesh: bool = False,
+) -> None:
+    """Write a step as ONNX.
+
+    Example: physgt export onnx best.physgt start.vtkhdf -o step.onnx
+
+    Parameters
+    ----------
+    model
+        A .physgt file that train wrote.
+    mesh
+        Any readable file with the mesh.
+    output
+        The .onnx file to write.
+    any_mesh
+        The mesh becomes an input: for meshes of any size, see docs/export.md.
+    """
+    _step_program(model, mesh, any_mesh).save_onnx(output)
+    out.print(f"wrote {output}")
+
+
+def _step_program(model: Path, mesh: Path, any_mesh: bool, device: str = "cpu") -> StepProgram:
+    from physgt import Simulator
+    from physgt.coupling.export import StepProgram
+    from physgt.datasets import open_trajectory
+    from physgt.device import find_device
+
+    simulator = Simulator.load(model, find_device(device))
+    make = StepProgram.for_any_mesh if any_mesh else StepProgram.for_mesh
+    return make(simulator, open_trajectory(mesh).mesh)
 
 
 def _one_line(error: Exception) -> str:
