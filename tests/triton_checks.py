@@ -1,10 +1,23 @@
 """Run by test_triton.py in a process of its own, where Triton interprets its kernels on the CPU."""
 
+import pytest
 import torch
+from torch import nn
+from torch.autograd import gradcheck
+from torch.library import opcheck
 
 from physgt.ops.neighbour_attention import plain_neighbour_attention
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.triton_attention import triton_neighbour_attention
+from physgt.ops.triton_edges import triton_edge_activation
+
+NUM_NODES = 8
+TOLERANCE = {
+    torch.float64: 1e-10,
+    torch.float32: 1e-5,
+    torch.float16: 5e-3,
+    torch.bfloat16: 4e-2,
+}
 
 
 def directed_graph(num_nodes: int, most: int) -> Neighbours:
@@ -16,39 +29,127 @@ def directed_graph(num_nodes: int, most: int) -> Neighbours:
     return Neighbours.directed(torch.stack([senders, receivers]), num_nodes)
 
 
-def results(function, tensors, neighbours, weights):
-    tensors = [tensor.clone().requires_grad_() for tensor in tensors]
-    out = function(*tensors, neighbours)
-    return [out.detach(), *torch.autograd.grad(out, tensors, weights)]
+def random(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    """The same in every type, as far as it goes."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def check(num_nodes: int, most: int, heads: int, channels: int, dtype: torch.dtype) -> None:
-    neighbours = directed_graph(num_nodes, most)
-    fused = torch.randn(num_nodes, 3, heads, channels, dtype=torch.float64)
-    weights = torch.randn(num_nodes, heads, channels, dtype=torch.float64)
-    expected = results(plain_neighbour_attention, fused.unbind(1), neighbours, weights)
-    found = results(
-        triton_neighbour_attention, fused.to(dtype).unbind(1), neighbours, weights.to(dtype)
+def with_gradients(function, tensors):
+    """The result, and the gradients of its product with numbers of no pattern."""
+    tensors = [tensor.detach().requires_grad_() for tensor in tensors]
+    out = function(*tensors)
+    return [out.detach(), *torch.autograd.grad(out, tensors, random(*out.shape, dtype=out.dtype))]
+
+
+def assert_agree(ours, in_plain_torch, tensors, dtype):
+    """In `dtype` with plain torch's in float64, to the rounding of `dtype`."""
+    tensors = [tensor.to(dtype) for tensor in tensors]
+    found = with_gradients(ours, tensors)
+    expected = with_gradients(in_plain_torch, [tensor.double() for tensor in tensors])
+    assert {tensor.dtype for tensor in found} == {dtype}
+    tolerance = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
+    torch.testing.assert_close([tensor.double() for tensor in found], expected, **tolerance)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    ("most", "heads", "channels"),
+    [
+        (5, 2, 8),
+        (5, 3, 5),  # channels that aren't a power of two
+        (8, 1, 1),
+        (8, 1, 33),
+    ],
+)
+def test_attention_and_its_gradients_are_those_of_plain_torch(most, heads, channels, dtype):
+    neighbours = directed_graph(NUM_NODES, most)
+    assert_agree(
+        lambda *qkv: triton_neighbour_attention(*qkv, neighbours),
+        lambda *qkv: plain_neighbour_attention(*qkv, neighbours),
+        random(3, NUM_NODES, heads, channels),
+        dtype,
     )
-    tolerance = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 4e-2}[dtype]
-    for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours.double(), theirs, rtol=tolerance, atol=tolerance)
 
 
-def strided() -> None:
-    """Queries, keys and values may be parts of one tensor, their rows apart."""
-    neighbours = directed_graph(12, 5)
-    parts = torch.randn(12, 3, 2, 8).unbind(1)
-    torch.testing.assert_close(
-        triton_neighbour_attention(*parts, neighbours),
-        triton_neighbour_attention(*(part.contiguous() for part in parts), neighbours),
+def test_a_node_may_have_more_than_64_neighbours():
+    neighbours = directed_graph(70, 70)
+    assert neighbours.offsets.diff().max() > 64
+    assert_agree(
+        lambda *qkv: triton_neighbour_attention(*qkv, neighbours),
+        lambda *qkv: plain_neighbour_attention(*qkv, neighbours),
+        random(3, 70, 1, 4),
+        torch.float32,
     )
 
 
-if __name__ == "__main__":
-    torch.manual_seed(0)
-    check(20, 8, 2, 8, torch.float64)
-    check(20, 8, 3, 5, torch.float32)  # channels that aren't a power of two
-    check(70, 70, 1, 4, torch.float32)  # degrees over 64
-    check(20, 8, 2, 16, torch.bfloat16)
-    strided()
+def test_a_node_without_neighbours_gets_zero():
+    neighbours = directed_graph(NUM_NODES, 5)
+    assert neighbours.offsets[1] == 0
+    assert (triton_neighbour_attention(*random(3, NUM_NODES, 2, 8), neighbours)[0] == 0).all()
+
+
+def test_query_key_and_value_may_be_parts_of_one_tensor():
+    neighbours = directed_graph(NUM_NODES, 5)
+    fused = random(NUM_NODES, 3, 2, 8).requires_grad_()
+    out = triton_neighbour_attention(*fused.unbind(1), neighbours)
+    out.backward(random(NUM_NODES, 2, 8))
+    separate = [part.contiguous() for part in fused.detach().unbind(1)]
+    expected, *gradients = with_gradients(
+        lambda *qkv: triton_neighbour_attention(*qkv, neighbours), separate
+    )
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(fused.grad, torch.stack(gradients, 1))
+
+
+def test_attention_gradients_are_those_of_finite_differences():
+    neighbours = directed_graph(4, 4)
+    qkv = [part.clone().requires_grad_() for part in random(3, 4, 1, 2)]
+    assert gradcheck(lambda *qkv: triton_neighbour_attention(*qkv, neighbours), qkv, fast_mode=True)
+
+
+def test_tensors_that_do_not_fit_the_graph_are_refused():
+    qkv = random(3, 7, 2, 8)
+    with pytest.raises(ValueError, match="7 nodes, but neighbours of 8"):
+        triton_neighbour_attention(*qkv, directed_graph(NUM_NODES, 5))
+    with pytest.raises(ValueError, match=r"edges .*sent .*received"):
+        triton_edge_activation(random(9, 3), *random(2, 5, 4), *torch.zeros(2, 9).long(), nn.ReLU)
+    with pytest.raises(ValueError, match="9 edges, 8 senders, 8 receivers"):
+        triton_edge_activation(random(9, 3), *random(2, 5, 3), *torch.zeros(2, 8).long(), nn.ReLU)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("channels", [3, 32, 200])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.SiLU, nn.GELU])
+def test_an_edge_layer_and_its_gradients_are_those_of_plain_torch(activation, channels, dtype):
+    num_nodes, num_edges = 9, 70  # several blocks of edges, the last one not full
+    generator = torch.Generator().manual_seed(0)
+    senders, receivers = torch.randint(num_nodes, (2, num_edges), generator=generator)
+    edges = random(num_edges, channels)
+    sent, received = random(num_nodes, 2 * channels).chunk(2, dim=1)  # rows that lie apart
+    assert_agree(
+        lambda *rows: triton_edge_activation(*rows, senders, receivers, activation),
+        lambda e, s, r: activation()(e + s[senders] + r[receivers]),
+        [edges, sent, received],
+        dtype,
+    )
+
+
+def test_there_may_be_no_edges():
+    none, nodes = torch.zeros(0, dtype=torch.long), random(4, 3)
+    found = with_gradients(
+        lambda *rows: triton_edge_activation(*rows, none, none, nn.SiLU),
+        [random(0, 3), nodes, nodes],
+    )
+    assert [tuple(tensor.shape) for tensor in found] == [(0, 3), (0, 3), (4, 3), (4, 3)]
+    assert (torch.stack(found[2:]) == 0).all()
+
+
+def test_torch_compile_is_told_the_truth_about_shapes_and_gradients():
+    neighbours = directed_graph(NUM_NODES, 5)
+    lists = [neighbours.senders, neighbours.offsets, neighbours.seen_by, neighbours.seen_by_offsets]
+    qkv = [part.clone().requires_grad_() for part in random(3, NUM_NODES, 2, 4)]
+    opcheck(torch.ops.physgt.triton_neighbour_attention, (*qkv, *lists))
+    rows = [random(6, 3).requires_grad_(), *(random(4, 3).requires_grad_() for _ in range(2))]
+    senders, receivers = torch.tensor([[0, 1, 2, 3, 0, 1], [1, 2, 3, 0, 2, 3]])
+    opcheck(torch.ops.physgt.triton_edge_activation, (*rows, senders, receivers, "GELU"))

@@ -2,14 +2,15 @@
 
 One program is one head of one node. The softmax is the online one (Milakov and Gimelshein, arXiv
 1805.02867); the backward pass makes the weights again from the logarithm of each sum, as
-FlashAttention does (Dao et al., arXiv 2205.14135, appendix B). Letters: N nodes, H heads of c
-channels.
+FlashAttention does (Dao et al., arXiv 2205.14135, appendix B). Gradients of a node's key and value
+come from the nodes that see it, so nothing is added atomically and results repeat to the bit.
+Letters: N nodes, H heads of c channels.
 """
 
 # mypy: disable-error-code="no-untyped-def, import-untyped, import-not-found"
 # Triton's kernels are a language of their own: its arguments have no Python types.
 
-from __future__ import annotations
+# No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
 
 from typing import Any
 
@@ -20,62 +21,135 @@ from torch import Tensor
 
 from physgt.ops.neighbours import Neighbours
 
-BLOCK = 32
-"""Neighbours that a program looks at together."""
+BLOCK = 16
+"""Neighbours that a program looks at together: most nodes of a mesh have fewer."""
+
+NUMBERS_PER_WARP = 1024
+"""Of a block of keys: up to 64 channels a program is one warp, and its sums wait for no other."""
 
 
 def triton_neighbour_attention(
     query: Tensor, key: Tensor, value: Tensor, neighbours: Neighbours
 ) -> Tensor:
     """As physgt.ops.neighbour_attention; sums are in float32, of float64 in float64."""
-    lists = neighbours.senders, neighbours.offsets, neighbours.seen_by, neighbours.seen_by_offsets
-    rows = (_with_dense_rows(tensor) for tensor in (query, key, value))
-    out: Tensor = _Attention.apply(*rows, *lists)
+    if not query.shape == key.shape == value.shape:
+        raise ValueError(f"query {query.shape}, key {key.shape}, value {value.shape}")
+    if neighbours.num_nodes != query.shape[0]:
+        raise ValueError(f"{query.shape[0]} nodes, but neighbours of {neighbours.num_nodes}")
+    out: Tensor
+    out, _ = _attention(
+        query,
+        key,
+        value,
+        neighbours.senders,
+        neighbours.offsets,
+        neighbours.seen_by,
+        neighbours.seen_by_offsets,
+    )
     return out
 
 
-class _Attention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *lists: Tensor) -> Tensor:
-        senders, offsets, _, _ = lists
-        out = query.new_empty(query.shape)
-        wide = torch.float64 if query.dtype == torch.float64 else torch.float32
-        log_sum = query.new_empty(query.shape[:2], dtype=wide)
-        _launch(_forward, query, offsets, senders, query, key, value, out, log_sum)
-        ctx.save_for_backward(query, key, value, out, log_sum, *lists)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, out, log_sum, senders, offsets, seen_by, seen_by_offsets = (
-            ctx.saved_tensors
-        )
-        gradient = gradients[0].contiguous()
-        correction = (gradient.to(log_sum.dtype) * out).sum(-1)  # (N, H)
-        found = [query.new_empty(query.shape) for _ in range(3)]
-        given = query, key, value, gradient, log_sum, correction
-        _launch(_query_gradient, query, offsets, senders, *given, found[0])
-        _launch(_key_value_gradient, query, seen_by_offsets, seen_by, *given, *found[1:])
-        return *found, None, None, None, None
+# An operator of its own, so that torch.compile needn't look inside.
+@torch.library.custom_op("physgt::triton_neighbour_attention", mutates_args=())
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    senders: Tensor,
+    offsets: Tensor,
+    seen_by: Tensor,
+    seen_by_offsets: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The attention (N, H, c), and the logarithm of each sum of exponentials (N, H)."""
+    out, log_sum = _new_outputs(query)
+    rows = (_with_dense_rows(tensor) for tensor in (query, key, value))
+    _launch(_forward, offsets, senders, *rows, out, log_sum)
+    return out, log_sum
 
 
-def _launch(kernel: Any, query: Tensor, offsets: Tensor, columns: Tensor, *tensors: Tensor) -> None:
+@torch.library.custom_op("physgt::triton_neighbour_attention_backward", mutates_args=())
+def _attention_backward(
+    gradient: Tensor,
+    out: Tensor,
+    log_sum: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    senders: Tensor,
+    offsets: Tensor,
+    seen_by: Tensor,
+    seen_by_offsets: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients with respect to query, key and value."""
+    gradient = gradient.contiguous()
+    correction = (gradient.to(log_sum.dtype) * out).sum(-1)  # (N, H)
+    found = _new_gradients(query)
+    rows = (_with_dense_rows(tensor) for tensor in (query, key, value))
+    given = (*rows, gradient, log_sum, correction)
+    _launch(_query_gradient, offsets, senders, *given, found[0])
+    _launch(_key_value_gradient, seen_by_offsets, seen_by, *given, *found[1:])
+    return found
+
+
+def _new_outputs(query: Tensor) -> tuple[Tensor, Tensor]:
+    wide = torch.float64 if query.dtype == torch.float64 else torch.float32
+    return query.new_empty(query.shape), query.new_empty(query.shape[:2], dtype=wide)
+
+
+def _new_gradients(query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
+
+
+@_attention.register_fake
+def _(query: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
+    return _new_outputs(query)
+
+
+@_attention_backward.register_fake
+def _(
+    gradient: Tensor, out: Tensor, log_sum: Tensor, query: Tensor, *_: Tensor
+) -> tuple[Tensor, ...]:
+    return _new_gradients(query)
+
+
+def _save_for_backward(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+    out, log_sum = output
+    ctx.mark_non_differentiable(log_sum)
+    ctx.save_for_backward(out, log_sum, *inputs)
+
+
+def _differentiate(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    gradients = _attention_backward(gradient, *ctx.saved_tensors)
+    return (*gradients, None, None, None, None)
+
+
+_attention.register_autograd(_differentiate, setup_context=_save_for_backward)
+
+
+def _launch(kernel: Any, offsets: Tensor, columns: Tensor, *tensors: Tensor) -> None:
+    """A program for each head of each node; tensors begin with query, key and value."""
+    query, key, value = tensors[:3]
     num_nodes, heads, channels = query.shape
     if num_nodes == 0:
         return
-    strides = [tensor.stride(0) for tensor in tensors[:3]]
-    kernel[(num_nodes, heads)](
-        offsets,
-        columns,
-        *tensors,
-        *strides,
-        channels**-0.5,
-        HEADS=heads,
-        CHANNELS=channels,
-        WIDTH=triton.next_power_of_2(channels),
-        BLOCK=BLOCK,
-        WIDE=tl.float64 if query.dtype == torch.float64 else tl.float32,
-    )
+    width = triton.next_power_of_2(channels)
+    with torch.cuda.device_of(query):  # Triton launches on the current device
+        kernel[(num_nodes, heads)](
+            offsets,
+            columns,
+            *tensors,
+            query.stride(0),
+            key.stride(0),
+            value.stride(0),
+            HEADS=heads,
+            CHANNELS=channels,
+            WIDTH=width,
+            SCALE=channels**-0.5,
+            BLOCK=BLOCK,
+            WIDE=tl.float64 if query.dtype == torch.float64 else tl.float32,
+            num_warps=max(BLOCK * width // NUMBERS_PER_WARP, 1),
+            enable_fp_fusion=True,
+        )
 
 
 def _with_dense_rows(tensor: Tensor) -> Tensor:
@@ -88,26 +162,20 @@ def _with_dense_rows(tensor: Tensor) -> Tensor:
 @triton.jit
 def _forward(
     offsets, senders, query, key, value, out, log_sum,
-    query_stride, key_stride, value_stride, scale,
-    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-    WIDE: tl.constexpr,
+    query_stride, key_stride, value_stride,
+    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, SCALE: tl.constexpr,
+    BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    channel = tl.arange(0, WIDTH)
-    real = channel < CHANNELS
-    place = head * CHANNELS + channel
-    q = tl.load(query + node * query_stride + place, mask=real, other=0.0).to(WIDE) * scale
+    node, head, place, real, own = _own_place(HEADS, CHANNELS, WIDTH)
+    q = _load(query, node * query_stride + place, real, WIDE) * SCALE
     largest = tl.full([], -float("inf"), WIDE)
     total = tl.zeros([], WIDE)
     summed = tl.zeros([WIDTH], WIDE)
     first, last = tl.load(offsets + node), tl.load(offsets + node + 1)
     for start in range(first, last, BLOCK):
-        edge = start + tl.arange(0, BLOCK)
-        seen = edge < last
-        both = seen[:, None] & real[None, :]
-        sender = tl.load(senders + edge, mask=seen, other=0).to(tl.int64)[:, None]
-        k = tl.load(key + sender * key_stride + place[None, :], mask=both, other=0.0).to(WIDE)
-        v = tl.load(value + sender * value_stride + place[None, :], mask=both, other=0.0).to(WIDE)
+        seen, sender, both = _block_of_list(senders, start, last, real, BLOCK)
+        k = _load(key, sender[:, None] * key_stride + place[None, :], both, WIDE)
+        v = _load(value, sender[:, None] * value_stride + place[None, :], both, WIDE)
         score = tl.where(seen, tl.sum(k * q[None, :], 1), -float("inf"))
         larger = tl.maximum(largest, tl.max(score, 0))
         shrink = tl.exp(largest - larger)
@@ -117,74 +185,78 @@ def _forward(
         largest = larger
     # A node without neighbours gets 0.
     total = tl.where(last > first, total, 1.0)
-    tl.store(out + (node * HEADS) * CHANNELS + place, summed / total, mask=real)
+    tl.store(out + own, summed / total, mask=real)
     tl.store(log_sum + node * HEADS + head, tl.where(last > first, largest, 0.0) + tl.log(total))
 
 
 @triton.jit
 def _query_gradient(
     offsets, senders, query, key, value, gradient, log_sum, correction, query_gradient,
-    query_stride, key_stride, value_stride, scale,
-    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-    WIDE: tl.constexpr,
+    query_stride, key_stride, value_stride,
+    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, SCALE: tl.constexpr,
+    BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    channel = tl.arange(0, WIDTH)
-    real = channel < CHANNELS
-    place = head * CHANNELS + channel
-    own = node * HEADS * CHANNELS + place
-    q = tl.load(query + node * query_stride + place, mask=real, other=0.0).to(WIDE) * scale
-    g = tl.load(gradient + own, mask=real, other=0.0).to(WIDE)
-    row_log_sum = tl.load(log_sum + node * HEADS + head)
-    row_correction = tl.load(correction + node * HEADS + head)
+    node, head, place, real, own = _own_place(HEADS, CHANNELS, WIDTH)
+    q = _load(query, node * query_stride + place, real, WIDE) * SCALE
+    g = _load(gradient, own, real, WIDE)
+    own_log_sum = tl.load(log_sum + node * HEADS + head)
+    own_correction = tl.load(correction + node * HEADS + head)
     summed = tl.zeros([WIDTH], WIDE)
     first, last = tl.load(offsets + node), tl.load(offsets + node + 1)
     for start in range(first, last, BLOCK):
-        edge = start + tl.arange(0, BLOCK)
-        seen = edge < last
-        both = seen[:, None] & real[None, :]
-        sender = tl.load(senders + edge, mask=seen, other=0).to(tl.int64)[:, None]
-        k = tl.load(key + sender * key_stride + place[None, :], mask=both, other=0.0).to(WIDE)
-        v = tl.load(value + sender * value_stride + place[None, :], mask=both, other=0.0).to(WIDE)
-        weight = tl.exp(tl.sum(k * q[None, :], 1) - row_log_sum)
-        score_gradient = weight * (tl.sum(v * g[None, :], 1) - row_correction)
-        summed += tl.sum(tl.where(seen, score_gradient, 0.0)[:, None] * k, 0)
-    tl.store(query_gradient + own, summed * scale, mask=real)
+        seen, sender, both = _block_of_list(senders, start, last, real, BLOCK)
+        k = _load(key, sender[:, None] * key_stride + place[None, :], both, WIDE)
+        v = _load(value, sender[:, None] * value_stride + place[None, :], both, WIDE)
+        weight = tl.where(seen, tl.exp(tl.sum(k * q[None, :], 1) - own_log_sum), 0.0)
+        score_gradient = weight * (tl.sum(v * g[None, :], 1) - own_correction)
+        summed += tl.sum(score_gradient[:, None] * k, 0)
+    tl.store(query_gradient + own, summed * SCALE, mask=real)
 
 
 @triton.jit
 def _key_value_gradient(
-    offsets, receivers, query, key, value, gradient, log_sum, correction, key_gradient,
-    value_gradient, query_stride, key_stride, value_stride, scale,
-    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-    WIDE: tl.constexpr,
+    offsets, receivers, query, key, value, gradient, log_sum, correction,
+    key_gradient, value_gradient, query_stride, key_stride, value_stride,
+    HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, SCALE: tl.constexpr,
+    BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    channel = tl.arange(0, WIDTH)
-    real = channel < CHANNELS
-    place = head * CHANNELS + channel
-    own = node * HEADS * CHANNELS + place
-    k = tl.load(key + node * key_stride + place, mask=real, other=0.0).to(WIDE) * scale
-    v = tl.load(value + node * value_stride + place, mask=real, other=0.0).to(WIDE)
+    node, head, place, real, own = _own_place(HEADS, CHANNELS, WIDTH)
+    k = _load(key, node * key_stride + place, real, WIDE) * SCALE
+    v = _load(value, node * value_stride + place, real, WIDE)
     key_summed, value_summed = tl.zeros([WIDTH], WIDE), tl.zeros([WIDTH], WIDE)
     first, last = tl.load(offsets + node), tl.load(offsets + node + 1)
     for start in range(first, last, BLOCK):
-        edge = start + tl.arange(0, BLOCK)
-        seen = edge < last
-        both = seen[:, None] & real[None, :]
-        receiver = tl.load(receivers + edge, mask=seen, other=0).to(tl.int64)
-        row = receiver * HEADS + head
-        row_log_sum = tl.load(log_sum + row, mask=seen, other=0.0)
-        row_correction = tl.load(correction + row, mask=seen, other=0.0)
-        q = tl.load(
-            query + receiver[:, None] * query_stride + place[None, :], mask=both, other=0.0
-        ).to(WIDE)
-        g = tl.load(
-            gradient + receiver[:, None] * HEADS * CHANNELS + place[None, :], mask=both, other=0.0
-        ).to(WIDE)
-        weight = tl.where(seen, tl.exp(tl.sum(q * k[None, :], 1) - row_log_sum), 0.0)
-        score_gradient = weight * (tl.sum(g * v[None, :], 1) - row_correction)
+        seen, receiver, both = _block_of_list(receivers, start, last, real, BLOCK)
+        q = _load(query, receiver[:, None] * query_stride + place[None, :], both, WIDE)
+        g = _load(gradient, receiver[:, None] * HEADS * CHANNELS + place[None, :], both, WIDE)
+        their_log_sum = _load(log_sum, receiver * HEADS + head, seen, WIDE)
+        their_correction = _load(correction, receiver * HEADS + head, seen, WIDE)
+        weight = tl.where(seen, tl.exp(tl.sum(q * k[None, :], 1) - their_log_sum), 0.0)
+        score_gradient = weight * (tl.sum(g * v[None, :], 1) - their_correction)
         key_summed += tl.sum(score_gradient[:, None] * q, 0)
         value_summed += tl.sum(weight[:, None] * g, 0)
-    tl.store(key_gradient + own, key_summed * scale, mask=real)
+    tl.store(key_gradient + own, key_summed * SCALE, mask=real)
     tl.store(value_gradient + own, value_summed, mask=real)
+
+
+@triton.jit
+def _own_place(HEADS: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):
+    """This program's node and head, the head's place in a row, and its place in (N, H, c)."""
+    node, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    channel = tl.arange(0, WIDTH)  # some more than are real: a power of two
+    place = head * CHANNELS + channel
+    return node, head, place, channel < CHANNELS, node * HEADS * CHANNELS + place
+
+
+@triton.jit
+def _block_of_list(columns, start, last, real, BLOCK: tl.constexpr):
+    """BLOCK nodes of a list, which of them are on it, and which of their channels are real."""
+    edge = start + tl.arange(0, BLOCK)
+    seen = edge < last
+    node = tl.load(columns + edge, mask=seen, other=0).to(tl.int64)
+    return seen, node, seen[:, None] & real[None, :]
+
+
+@triton.jit
+def _load(tensor, place, mask, WIDE: tl.constexpr):
+    return tl.load(tensor + place, mask=mask, other=0.0).to(WIDE)
