@@ -7,12 +7,18 @@ laminar flow around a cylinder", 1996), with cylinder and speed drawn at random.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physgt.datasets.case_family import (
+    Range,
+    check_counts,
+    check_numbers,
+    check_pair,
+    check_ranges,
+)
 from physgt.datasets.triangulation import circle_points, polygon_points, triangulate
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, NodeType
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from physgt.datasets.navier_stokes import TaylorHood
 
 Array = NDArray[np.float64]
-Range = tuple[float, float]
 
 DENSITY = 1.0  # kg/m3
 # Mesh sizes at refinement 1.
@@ -38,12 +43,13 @@ KICK_STROUHAL = 0.3
 
 @dataclass(frozen=True)
 class CylinderFamily:
-    """Ranges (low, high) that each seed draws from, evenly, and what all seeds share.
+    """Flow past a cylinder in a channel, shedding vortices.
 
-    Units are m, s, m/s; viscosity is kinematic, in m2/s. `inlet_speed` is the peak of the inlet's
-    parabola. Within the default ranges the Reynolds number of diameter and mean speed is 50 to
-    152, and every flow sheds. The results are saved every `dt`, num_steps + 1 times, after
-    `spin_up` seconds, which the wake of the default channel needs to become periodic.
+    Each seed draws from the ranges (low, high), evenly; all else is shared. Units are m, s, m/s;
+    viscosity is kinematic, in m2/s. `inlet_speed` is the peak of the inlet's parabola. Within the
+    default ranges the Reynolds number of diameter and mean speed is 50 to 152, and every flow
+    sheds. The results are saved every `dt`, num_steps + 1 times, after `spin_up` seconds, which
+    the wake of the default channel needs to become periodic.
 
     `refinement` divides all mesh sizes: 1 gives 600 to 900 nodes, 5 about 20,000. `substeps` are
     the solver's steps per `dt` at refinement 1; they grow with it.
@@ -62,15 +68,11 @@ class CylinderFamily:
     substeps: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("radius", "center_x", "center_y", "inlet_speed"):
-            _check_pair(name, getattr(self, name), "the lower one first", ordered=True)
-        _check_pair("channel", self.channel, "length and height", ordered=False)
-        for name in ("viscosity", "refinement", "dt"):
-            _check(name, getattr(self, name), Real, "a number above 0")
-        if self.spin_up != 0:
-            _check("spin_up", self.spin_up, Real, "0 s or more")
-        for name in ("num_steps", "substeps"):
-            _check(name, getattr(self, name), Integral, "a whole number above 0")
+        check_ranges(self, "radius", "center_x", "center_y", "inlet_speed")
+        check_pair(self, "channel", "length and height")
+        check_numbers(self, "viscosity", "refinement", "dt")
+        check_numbers(self, "spin_up", at_least=0)
+        check_counts(self, "num_steps", "substeps")
         for name, length in zip(("center_x", "center_y"), self.channel, strict=True):
             self._check_gap(name, getattr(self, name), length)
 
@@ -130,7 +132,7 @@ class CylinderFamily:
         gap, needed = min(low, length - high), 0.5 * self.radius[1]
         if gap < needed:
             raise PhysgtError(
-                f"cylinder: {name} = {center} with radius up to {self.radius[1]:g} m leaves "
+                f"{name} = {center} with radius up to {self.radius[1]:g} m leaves "
                 f"{gap:.3g} m to the edge of the channel of {length:g} m, expected at least half "
                 f"a radius, {needed:.3g} m. Narrow the range of {name} or of radius."
             )
@@ -226,19 +228,3 @@ def flow_space(case: CylinderCase, mesh: Mesh) -> tuple[TaylorHood, NDArray[np.i
     outlet = case.channel[0]
     held = curved.facets_satisfying(lambda x: x[0] < outlet * (1 - 1e-9), boundaries_only=True)
     return TaylorHood(curved), held
-
-
-def _is_positive(value: Any, kind: type[Any]) -> bool:
-    return isinstance(value, kind) and value > 0
-
-
-def _check(name: str, value: Any, kind: type[Any], expected: str) -> None:
-    if not _is_positive(value, kind):
-        raise PhysgtError(f"cylinder: {name} = {value}, expected {expected}.")
-
-
-def _check_pair(name: str, values: Any, meaning: str, *, ordered: bool) -> None:
-    pair = isinstance(values, tuple | list) and len(values) == 2
-    positive = pair and all(_is_positive(value, Real) for value in values)
-    if not positive or (ordered and values[0] > values[1]):
-        raise PhysgtError(f"cylinder: {name} = {values}, expected two numbers above 0, {meaning}.")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import CylinderFamily
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
-GENERATORS = {"cylinder": CylinderFamily}
-"""Case family -> frozen dataclass: its fields are the parameters, `simulate(seed)` a Trajectory."""
+GENERATORS: dict[str, type[CaseFamily]] = {
+    "cylinder": CylinderFamily,
+}
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -43,7 +45,7 @@ def generate(
     Raises PhysgtError for an unknown family or parameter, an impossible range, and files that
     were generated with other parameters.
     """
-    chosen = _family(family, parameters)
+    chosen = make_family(family, parameters)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     paths = {seed: directory / f"{family}-{seed:04d}.vtkhdf" for seed in sorted(set(seeds))}
@@ -58,21 +60,27 @@ def generate(
     return list(paths.values())
 
 
-def _family(name: str, parameters: dict[str, Any]) -> CylinderFamily:
+def make_family(name: str, parameters: Mapping[str, Any]) -> CaseFamily:
+    """The case family `name` with some of its parameters replaced.
+
+    Raises PhysgtError for an unknown family or parameter and for an impossible value.
+    """
     if name not in GENERATORS:
         raise PhysgtError(f"unknown case family '{name}'; known are {', '.join(GENERATORS)}.")
-    family = GENERATORS[name]()
-    known = [field.name for field in fields(family)]
+    known = [field.name for field in fields(GENERATORS[name])]
     for parameter in parameters:
         if parameter not in known:
             raise PhysgtError(
                 f"{name}: unknown parameter '{parameter}'; known are {', '.join(known)}."
             )
-    return replace(family, **parameters)
+    try:
+        return GENERATORS[name](**parameters)
+    except PhysgtError as error:
+        raise PhysgtError(f"{name}: {error}") from error
 
 
 def _simulate_all(
-    name: str, family: CylinderFamily, paths: dict[int, Path], workers: int
+    name: str, family: CaseFamily, paths: dict[int, Path], workers: int
 ) -> Iterator[Path]:
     """Write the files of all seeds; yields each when it is there."""
     if workers <= 1:
@@ -94,7 +102,7 @@ def _simulate_all(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _simulate_one(name: str, family: CylinderFamily, seed: int, path: Path) -> Path:
+def _simulate_one(name: str, family: CaseFamily, seed: int, path: Path) -> Path:
     try:
         trajectory = family.simulate(seed)
     except PhysgtError as error:
@@ -104,13 +112,13 @@ def _simulate_one(name: str, family: CylinderFamily, seed: int, path: Path) -> P
     return path
 
 
-def _recipe(name: str, family: CylinderFamily) -> dict[str, Any]:
+def _recipe(name: str, family: CaseFamily) -> dict[str, Any]:
     """The family and its parameters as JSON reads them back."""
     recipe: dict[str, Any] = json.loads(json.dumps({"family": name, **asdict(family)}))
     return recipe
 
 
-def _check_made_with(name: str, family: CylinderFamily, path: Path) -> None:
+def _check_made_with(name: str, family: CaseFamily, path: Path) -> None:
     found, wanted = read_vtkhdf(path).attributes.get("generator"), _recipe(name, family)
     if found == wanted:
         return

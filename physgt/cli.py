@@ -120,6 +120,31 @@ def convert(
 
 
 @app.command
+def families(name: str | None = None, /) -> None:
+    """List the case families that generate simulates, or one family's parameters as TOML.
+
+    Example: physgt families cylinder > cylinder.toml
+
+    Parameters
+    ----------
+    name
+        The family whose parameters to print, with their defaults.
+    """
+    from rich.table import Table
+
+    from physgt.datasets.case_family import parameters_as_toml
+    from physgt.datasets.generate import GENERATORS, make_family
+
+    if name is not None:
+        print(parameters_as_toml(make_family(name, {})))
+        return
+    listing = Table("family", "what it simulates")
+    for known, family in GENERATORS.items():
+        listing.add_row(known, str(family.__doc__).splitlines()[0])
+    out.print(listing)
+
+
+@app.command
 def generate(
     family: str,
     /,
@@ -127,6 +152,7 @@ def generate(
     output: Annotated[Path, Parameter(alias="-o")],
     seeds: str = "0:8",
     workers: int | None = None,
+    parameters: Path | None = None,
     set_: Annotated[list[str] | None, Parameter("--set", consume_multiple=True)] = None,
 ) -> None:
     """Simulate cases of a family with a real solver, to train on. Goes on where it was stopped.
@@ -136,22 +162,26 @@ def generate(
     Parameters
     ----------
     family
-        The case family: cylinder.
+        The case family; `physgt families` lists them.
     output
         The folder to write one VTKHDF file a seed to.
     seeds
         FIRST:LAST, LAST left out, or one number.
     workers
         Cases simulated at a time; as many as there are cores without it.
+    parameters
+        A TOML file of family parameters, ranges as [LOW, HIGH]; `physgt families NAME` prints one.
     set_
-        NAME=VALUE of a family parameter, ranges as LOW,HIGH.
+        NAME=VALUE of a family parameter, ranges as LOW,HIGH; wins over the file.
     """
     import os
 
+    from physgt.datasets.case_family import read_parameters
     from physgt.datasets.generate import generate as generate_cases
     from physgt.progress import progress_bar
 
-    parameters = dict(assignment(text) for text in set_ or [])
+    chosen = {} if parameters is None else read_parameters(parameters)
+    chosen |= dict(assignment(text) for text in set_ or [])
     with progress_bar(f"simulating {family}") as update:
         paths = generate_cases(
             family,
@@ -159,7 +189,7 @@ def generate(
             seed_range(seeds),
             workers=workers or os.cpu_count() or 1,
             progress=update,
-            **parameters,
+            **chosen,
         )
     out.print(f"{len(paths)} cases in {output}")
 

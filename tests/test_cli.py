@@ -109,6 +109,17 @@ def test_generate_writes_one_file_a_seed_and_goes_on(tmp_path, capsys):
     assert 0.05 <= made.attributes["radius"] <= 0.06
 
 
+def test_the_parameters_that_families_prints_are_read_by_generate(tmp_path, capsys):
+    assert run("families", "cylinder") == 0
+    text = capsys.readouterr().out
+    assert "radius = [0.03, 0.065]" in text
+    file = tmp_path / "quick.toml"
+    file.write_text(text.replace("num_steps = 300", "num_steps = 2").replace("spin_up = 2.0", ""))
+    words = ["--set", "spin_up=0.02", "refinement=0.6", "--seeds", "3", "--workers", "1"]
+    run("generate", "cylinder", "-o", str(tmp_path), "--parameters", str(file), *words)
+    assert open_trajectory(tmp_path / "cylinder-0003.vtkhdf").num_steps == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -128,6 +139,8 @@ def test_generate_writes_one_file_a_seed_and_goes_on(tmp_path, capsys):
         (["generate", "cylinder", "-o", "x", "--seeds", "many"], "--seeds many"),
         (["generate", "cylinder", "-o", "x", "--set", "radius=big"], "--set radius=big"),
         (["generate", "cylinder", "-o", "x", "--set", "colour=3"], "colour"),
+        (["generate", "cylinder", "-o", "x", "--parameters", "no.toml"], "no.toml: no such file"),
+        (["families", "bridge"], "unknown case family 'bridge'"),
         (["fly"], "fly"),
     ],
 )
@@ -139,7 +152,17 @@ def test_a_mistake_is_one_line_that_names_it(words, message, folder, capsys):
     assert message in lines[0]
 
 
-COMMANDS = ["info", "formats", "convert", "generate", "train", "rollout", "score", "render"]
+COMMANDS = [
+    "info",
+    "formats",
+    "convert",
+    "families",
+    "generate",
+    "train",
+    "rollout",
+    "score",
+    "render",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

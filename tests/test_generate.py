@@ -162,7 +162,7 @@ def test_files_made_with_other_parameters_are_not_taken_for_these(tmp_path):
         ("cylinder", {"num_steps": 0}, "num_steps = 0, expected a whole number above 0"),
         ("cylinder", {"substeps": 1.5}, r"substeps = 1\.5, expected a whole number"),
         ("cylinder", {"dt": "small"}, "dt = small, expected a number above 0"),
-        ("cylinder", {"spin_up": -1.0}, r"spin_up = -1\.0, expected 0 s or more"),
+        ("cylinder", {"spin_up": -1.0}, r"spin_up = -1\.0, expected a number of 0 or more"),
         ("cylinder", {"inlet_speed": ("a", "b")}, "inlet_speed = .*expected two numbers above 0"),
         ("cylinder", {"channel": (1.6, 0.41, 0.41)}, "channel = .*length and height"),
     ],
