@@ -23,6 +23,9 @@ NodeFunction = Callable[[Mesh], np.ndarray]
 class Graph:
     """What doesn't change along a trajectory on a fixed mesh. Graphs of a batch lie end to end.
 
+    On a mesh that moves, all but the last lines describe its reference configuration; `moved` adds
+    the current one.
+
     points        (N, D) coordinates
     edge_index    (2, E) int64, both directions of every edge, sorted by receiver, then sender;
                   row 0 senders, row 1 receivers
@@ -36,6 +39,8 @@ class Graph:
     encodings     (N, P) further inputs that the model asked for; P may be 0
     attention     the neighbour lists that the model's attention asked for, beyond the mesh's edges
     num_graphs    how many graphs lie end to end
+    moved_points, moved_edge_vectors    the same as points and edge_vectors where the nodes are now;
+                  None unless `moved`
     """
 
     points: Tensor
@@ -49,6 +54,8 @@ class Graph:
     encodings: Tensor
     attention: tuple[Neighbours, ...] = ()
     num_graphs: int = 1
+    moved_points: Tensor | None = None
+    moved_edge_vectors: Tensor | None = None
 
     @property
     def senders(self) -> Tensor:
@@ -82,6 +89,35 @@ class Graph:
         """The edges of the mesh as neighbour lists."""
         return Neighbours.symmetric(self.edge_index, self.num_nodes)
 
+    @property
+    def current_points(self) -> Tensor:
+        """(N, D) where the nodes are now, as far as the graph knows."""
+        return self.points if self.moved_points is None else self.moved_points
+
+    @property
+    def configurations(self) -> tuple[Tensor, ...]:
+        """The edge vectors (E, D) of the reference and, if it `moved`, the current configuration.
+
+        Source: Pfaff et al., section A.1: mesh space and world space.
+        """
+        if self.moved_edge_vectors is None:
+            return (self.edge_vectors,)
+        return self.edge_vectors, self.moved_edge_vectors
+
+    def moved(self, displacement: Tensor) -> Graph:
+        """The same graph, its nodes displaced (N, D) from `points`, in the units of `points`.
+
+        Who is whose neighbour stays; the geometry of the current configuration is new.
+        """
+        # Differences of displacements: those of positions would lose the digits of small strains.
+        stretch = displacement.index_select(0, self.senders)
+        stretch = stretch - displacement.index_select(0, self.receivers)
+        return replace(
+            self,
+            moved_points=self.points + displacement,
+            moved_edge_vectors=self.edge_vectors + stretch,
+        )
+
     def from_mesh(self, values: np.ndarray) -> Tensor:
         """Values (..., N, C) in the order of the mesh -> tensor in the order of the graph.
 
@@ -98,7 +134,10 @@ class Graph:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Graph:
-        """The same graph on another device, its floating-point tensors in `dtype`."""
+        """The same graph on another device, its floating-point tensors in `dtype`.
+
+        Where it has moved to is left behind.
+        """
 
         def move(value: Tensor) -> Tensor:
             return value.to(device, dtype if value.is_floating_point() else None)
@@ -109,10 +148,17 @@ class Graph:
 
     def scaled(self, origin: Tensor, extent: Tensor, edge_length: Tensor) -> Graph:
         """Without units: points as (points - origin) / extent, edge vectors over `edge_length`."""
-        return replace(
+        scaled = replace(
             self,
             points=(self.points - origin) / extent,
             edge_vectors=self.edge_vectors / edge_length,
+        )
+        if self.moved_points is None or self.moved_edge_vectors is None:
+            return scaled
+        return replace(
+            scaled,
+            moved_points=(self.moved_points - origin) / extent,
+            moved_edge_vectors=self.moved_edge_vectors / edge_length,
         )
 
 
@@ -128,6 +174,7 @@ def build_graph(
     dtype: torch.dtype = torch.float32,
     *,
     order: np.ndarray | None = None,
+    origin: np.ndarray | None = None,
     masks: Sequence[NodeFunction] = (),
     encodings: Sequence[NodeFunction] = (),
 ) -> Graph:
@@ -136,6 +183,7 @@ def build_graph(
     free: (N, S) bool, see Task.free_mask; without it everything is free, S = 1.
     order: the mesh's node numbers in the order of the graph, see hilbert_order; without it the
         graph has the mesh's numbering.
+    origin: (D,) where the graph's coordinates are 0; without it where the mesh's are.
     masks: whom attention sees beyond the mesh's edges, see physgt.attention_masks.
     encodings: further inputs, see physgt.encodings.
     """
@@ -150,6 +198,8 @@ def build_graph(
     vectors = points[senders] - points[receivers]
     rank = np.empty(mesh.num_points, dtype=np.int64)
     rank[np.lexsort(points.T[::-1])] = np.arange(mesh.num_points)
+    if origin is not None:
+        points = points - origin
     columns = [np.empty((mesh.num_points, 0)), *(encoding(mesh) for encoding in encodings)]
     return Graph(
         points=torch.as_tensor(points, dtype=dtype),

@@ -118,7 +118,7 @@ class Samples:
         trajectory = self.trajectories[index]
         names = [field.name for field in (*self.task.targets, *self.task.forcings)]
         frame = trajectory.frame(time, names)
-        state = self.task.pack_state(frame)
+        state = self.task.pack_state(frame, trajectory.mesh)
         forcing = self.task.pack_forcing(frame, trajectory.mesh.num_points)
         if not (np.isfinite(state).all() and np.isfinite(forcing).all()):
             bad = [name for name in names if not np.isfinite(frame[name]).all()]

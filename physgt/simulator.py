@@ -20,16 +20,19 @@ from physgt.mesh import Mesh
 from physgt.models import MODELS
 from physgt.normalizer import Normalizer
 from physgt.ordering import hilbert_order
-from physgt.task import Task
+from physgt.task import POINTS, Task
 
 FILE_VERSION = 1
+FROM_TASK = ("moving",)
+"""Arguments of models that follow from the task, and so are no options of the user's."""
 
 
 class Simulator(nn.Module):
     """(graph, state, forcing) -> next state, in physical units.
 
     The model inside sees numbers without units: normalised state and forcing, points in about
-    [0, 1], edges in typical edge lengths.
+    [0, 1], edges in typical edge lengths. On a mesh that moves it sees displacements, points from
+    the lower corner of the reference configuration, and edges in both configurations.
     """
 
     origin: Tensor
@@ -53,7 +56,9 @@ class Simulator(nn.Module):
         if model not in MODELS:
             raise PhysgtError(f"no model '{model}'; the models are {sorted(MODELS)}.")
         options = [
-            p.name for p in signature(MODELS[model]).parameters.values() if p.kind is p.KEYWORD_ONLY
+            p.name
+            for p in signature(MODELS[model]).parameters.values()
+            if p.kind is p.KEYWORD_ONLY and p.name not in FROM_TASK
         ]
         for name in self.model_options:
             if name not in options:
@@ -62,7 +67,11 @@ class Simulator(nn.Module):
                 )
         try:
             self.model = MODELS[model](
-                task.state_size, task.forcing_size, space_dimension, **self.model_options
+                task.state_size,
+                task.forcing_size,
+                space_dimension,
+                moving=task.moves,
+                **self.model_options,
             )
         except (TypeError, ValueError) as error:
             raise PhysgtError(f"[model] {model}: {error}") from error
@@ -89,6 +98,8 @@ class Simulator(nn.Module):
             self.task.free_mask(mesh),
             self.dtype,
             order=hilbert_order(mesh.points),
+            # Where a case that moves lies in space makes no difference.
+            origin=mesh.points.min(axis=0) if self.task.moves else None,
             masks=self.model.masks,
             encodings=self.model.encodings,
         )
@@ -101,8 +112,10 @@ class Simulator(nn.Module):
     def on_fixed_mesh(self, graph: Graph) -> Callable[[Tensor, Tensor], Tensor]:
         """`step` for one graph and fixed weights: (state, forcing) -> state.
 
-        What the network derives from the mesh alone is computed once, here.
+        What the network derives from the mesh alone is computed once, here, unless the mesh moves.
         """
+        if self.task.moves:
+            return lambda state, forcing: self.step(graph, state, forcing)
         scaled = graph.scaled(self.origin, self.extent, self.edge_length)
         geometry = self.model.embed_geometry(scaled)
 
@@ -114,6 +127,8 @@ class Simulator(nn.Module):
 
     def predict(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
         """The normalised increment (N, S) of one step: what training compares with `target`."""
+        if self.task.moves:
+            graph = graph.moved(state[:, self.task.columns(POINTS)])
         scaled = graph.scaled(self.origin, self.extent, self.edge_length)
         normalized: Tensor = self.model(
             scaled, self.state.normalize(state), self.forcing.normalize(forcing)

@@ -16,6 +16,9 @@ from physgt.mesh import Mesh
 
 Location = Literal["node", "cell", "global"]
 
+POINTS = "points"
+"""The field that holds where the nodes of a moving mesh are (see Trajectory)."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -67,6 +70,9 @@ class Task:
     """targets: advanced; forcings: given at every node and time; dt: seconds of one step.
 
     Where node sets overlap, the later boundary condition of the tuple wins.
+
+    A target called `points` makes the mesh move. A state holds the displacement from the mesh's
+    own points, its reference configuration: where the whole case lies makes no difference.
     """
 
     targets: tuple[Field, ...]
@@ -90,6 +96,11 @@ class Task:
                 )
         for rule in self.boundary:
             self._check(rule)
+            if rule.field == POINTS and rule.value is not None:
+                raise PhysgtError(
+                    f"boundary '{rule.nodes}' puts all its points at {list(rule.value)}; expected "
+                    "'free', 'held', or 'prescribed' with the positions over time in a file."
+                )
 
     def _check(self, rule: BoundaryCondition) -> None:
         targets = {target.name: target for target in self.targets}
@@ -104,6 +115,11 @@ class Task:
                 f"boundary '{rule.nodes}' gives {len(rule.value)} values for '{rule.field}', "
                 f"which has {components} components."
             )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the mesh moves: its points are a target."""
+        return any(target.name == POINTS for target in self.targets)
 
     @property
     def state_size(self) -> int:
@@ -121,15 +137,24 @@ class Task:
         """The columns of forcing `name` in a forcing."""
         return _columns(self.forcings, name, "forcing")
 
-    def pack_state(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Targets by name, each (..., N[, C]), side by side: (..., N, S)."""
-        return np.concatenate([_with_component_axis(f, values) for f in self.targets], axis=-1)
+    def pack_state(self, values: Mapping[str, np.ndarray], mesh: Mesh | None = None) -> np.ndarray:
+        """Targets by name, each (..., N[, C]), side by side: (..., N, S).
 
-    def unpack_state(self, state: np.ndarray) -> dict[str, np.ndarray]:
-        """The inverse of pack_state: (..., N, S) to fields by name."""
+        Points become displacements from those of `mesh`, which only tasks that move ask for.
+        """
+        parts = [_with_component_axis(f, values) for f in self.targets]
+        for k, target in enumerate(self.targets):
+            if target.name == POINTS:
+                parts[k] = parts[k] - _reference(mesh, target)
+        return np.concatenate(parts, axis=-1)
+
+    def unpack_state(self, state: np.ndarray, mesh: Mesh | None = None) -> dict[str, np.ndarray]:
+        """The inverse of pack_state: (..., N, S) to fields by name, in the precision of `state`."""
         found = {}
         for target in self.targets:
             columns = state[..., self.columns(target.name)]
+            if target.name == POINTS:
+                columns = (columns + _reference(mesh, target)).astype(state.dtype)
             found[target.name] = columns[..., 0] if target.components == 1 else columns
         return found
 
@@ -210,6 +235,18 @@ def require_fields(
                 f"declares {field.components}. Set components = {components} there, "
                 "or write the field with as many components as declared."
             )
+
+
+def _reference(mesh: Mesh | None, target: Field) -> np.ndarray:
+    """(N, D) the points of the reference configuration."""
+    assert mesh is not None, "who packs states of a moving mesh has the mesh"
+    if mesh.dimension != target.components:
+        raise PhysgtError(
+            f"target '{POINTS}' has {target.components} components, but the mesh has "
+            f"{mesh.dimension} dimensions. Set components = {mesh.dimension} under "
+            f"[task.targets.{POINTS}]."
+        )
+    return mesh.points
 
 
 def _columns(fields: Sequence[Field], name: str, kind: str) -> slice:

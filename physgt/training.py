@@ -259,7 +259,10 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     simulator.state.set(state)
     simulator.increment.set(increment)
     simulator.forcing.set(forcing)
-    points = np.concatenate([t.mesh.points for t in samples.trajectories])
+    meshes = [trajectory.mesh.points for trajectory in samples.trajectories]
+    if task.moves:  # each graph begins at its own lower corner
+        meshes = [points - points.min(axis=0) for points in meshes]
+    points = np.concatenate(meshes)
     lengths = torch.cat([torch.linalg.vector_norm(g.edge_vectors, dim=1) for g in samples.graphs])
     simulator.origin.copy_(torch.as_tensor(points.min(axis=0)))
     simulator.extent.copy_(torch.as_tensor(np.ptp(points, axis=0).max()))

@@ -48,7 +48,7 @@ class BoundaryValues:
 
     def initial_state(self) -> np.ndarray:
         """(N, S) the targets at the start."""
-        state = self.task.pack_state(self._initial)
+        state = self.task.pack_state(self._initial, self.mesh)
         bad = np.argwhere(~np.isfinite(state))
         if len(bad):
             raise PhysgtError(
@@ -61,7 +61,7 @@ class BoundaryValues:
         """`state` (N, S) with what the boundary states for `time`."""
         state = np.where(np.isnan(self._constants), state, self._constants).astype(state.dtype)
         if self.prescribed is not None and self._prescribed_mask.any():
-            values = self.task.pack_state(self._at(time, self._prescribed_targets()))
+            values = self.task.pack_state(self._at(time, self._prescribed_targets()), self.mesh)
             state = np.where(self._prescribed_mask, values, state).astype(state.dtype)
         return state
 

@@ -64,13 +64,13 @@ def integrate(
     integrator = Integrator(simulator, boundary)
     start = float(initial.times[0])
     state = integrator.start(start)
-    yield start, task.unpack_state(state)
+    yield start, task.unpack_state(state, initial.mesh)
     for step in range(1, num_steps + 1):
         forcing = boundary.forcing(start + (step - 1) * task.dt)
         # start + step * dt rather than a running sum, whose rounding would show in long files.
         time = start + step * task.dt
         state = integrator.advance(state, forcing, step, time)
-        yield time, task.unpack_state(state)
+        yield time, task.unpack_state(state, initial.mesh)
 
 
 def _static(initial: Trajectory) -> dict[Field, np.ndarray]:

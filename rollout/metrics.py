@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 
 from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.task import POINTS
 from physgt.trajectory import Trajectory, matching_times
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -33,7 +35,8 @@ def score(prediction: Trajectory, reference: Trajectory) -> xr.Dataset:
 
     forecast is `prediction` or `persistence`, the forecast that nothing changes. Times that only
     one of the two has are left out, as is the first: it is given. All nodes count alike. The
-    coordinate `step` numbers the prediction's steps.
+    coordinate `step` numbers the prediction's steps. Of the points of a moving mesh, the
+    displacement from the reference's mesh is scored: errors are relative to that.
 
     Raises PhysgtError where meshes differ or no field or time is in both.
     """
@@ -45,10 +48,10 @@ def score(prediction: Trajectory, reference: Trajectory) -> xr.Dataset:
             "score needs one step or more."
         )
     values = np.full((len(METRICS), 2, len(names), len(found) - 1), np.nan)
-    initial = _frame(reference, int(expected[0]), names)
+    initial = _frame(reference, int(expected[0]), names, reference.mesh)
     for t, (i, j) in enumerate(zip(found[1:], expected[1:], strict=True)):
-        true = _frame(reference, int(j), names)
-        predicted = _frame(prediction, int(i), names)
+        true = _frame(reference, int(j), names, reference.mesh)
+        predicted = _frame(prediction, int(i), names, reference.mesh)
         for m, metric in enumerate(METRICS.values()):
             for n, name in enumerate(names):
                 values[m, 0, n, t] = metric(predicted[name], true[name])
@@ -103,6 +106,13 @@ def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
     return names
 
 
-def _frame(trajectory: Trajectory, index: int, names: list[str]) -> dict[str, np.ndarray]:
+def _frame(
+    trajectory: Trajectory, index: int, names: list[str], mesh: Mesh
+) -> dict[str, np.ndarray]:
+    """Fields in float64; of points the displacement from those of `mesh`."""
     frame = trajectory.frame(index, names)
-    return {name: np.asarray(values, dtype=np.float64) for name, values in frame.items()}
+    found = {name: np.asarray(values, dtype=np.float64) for name, values in frame.items()}
+    if POINTS in found:
+        # Relative to where the origin happens to be, an error of position would mean nothing.
+        found[POINTS] = found[POINTS].reshape(mesh.points.shape) - mesh.points
+    return found

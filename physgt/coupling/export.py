@@ -46,6 +46,7 @@ class StepProgram:
     @torch.no_grad()
     def for_mesh(cls, simulator: Simulator, mesh: Mesh) -> StepProgram:
         """A program for one mesh, which is part of it: (state, forcing) -> next state."""
+        _require_still(simulator)
         step = MeshStep(simulator, mesh)
         inputs = _example(simulator, mesh)
         return cls(torch.export.export(step, inputs), _describe(simulator, ["state", "forcing"]))
@@ -57,6 +58,7 @@ class StepProgram:
 
         `example` is any mesh of the task, not so small that the model's attention sees nothing.
         """
+        _require_still(simulator)
         mesh_inputs = MeshInputs.of(simulator, example)
         inputs = (*_example(simulator, example), *mesh_inputs)
         nodes, edges = Dim("nodes"), Dim("edges")
@@ -233,6 +235,14 @@ def _describe(simulator: Simulator, inputs: list[str]) -> dict[str, Any]:
             for kind, fields in (("state", states), ("forcing", forcings))
         },
     }
+
+
+def _require_still(simulator: Simulator) -> None:
+    if simulator.task.moves:
+        raise PhysgtError(
+            "this simulator moves its mesh, and the geometry of a program is fixed; "
+            "run it with physgt rollout, or step by step with physgt.coupling.Stepper."
+        )
 
 
 def _checked(path: Path | str, suffix: str) -> Path:

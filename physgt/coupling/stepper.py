@@ -15,7 +15,7 @@ from physgt.mesh import Mesh
 from physgt.rollout.boundary import BoundaryValues
 from physgt.rollout.integrator import Integrator
 from physgt.simulator import Simulator
-from physgt.task import Field
+from physgt.task import POINTS, Field
 from physgt.trajectory import Frame, Trajectory
 
 SAME_TIME = 1e-6
@@ -118,16 +118,16 @@ class Stepper:
                 raise PhysgtError(f"the output '{name}' has its own nodes; get it without a set.")
             return self.outputs[name].evaluate(self.frame())
         field = self.field(name)
-        source, columns = self._state(), self._columns(field)
         if field in self.task.forcings:
-            source = self._forcing(self._now, self.time)
-        values = source[:, columns]
-        values = values[:, 0] if field.components == 1 else values
+            values = self._forcing(self._now, self.time)[:, self._columns(field)]
+            values = values[:, 0] if field.components == 1 else values
+        else:
+            values = self.frame()[name]
         return _read_only(values) if on is None else values[self.ids(on)]
 
     def frame(self) -> Frame:
         """All targets now by name."""
-        return self.task.unpack_state(self._state())
+        return self.task.unpack_state(self._state(), self.mesh)
 
     def set_field(self, name: str, values: np.ndarray | float, on: str | None = None) -> None:
         """Set a target or forcing on a set: one value a node in the order of `ids`, or one for all.
@@ -146,6 +146,8 @@ class Stepper:
             stated = replaced(self._now.stated_forcing, ids, columns, rows)
             self._now = replace(self._now, stated_forcing=stated)
         else:
+            # A state holds displacements.
+            rows = rows - self.mesh.points[ids] if name == POINTS else rows
             self._set_target(ids, columns, rows)
 
     def hold_field(self, name: str, on: str | None = None) -> None:

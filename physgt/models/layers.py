@@ -26,6 +26,21 @@ def mlp(
     return nn.Sequential(*layers[:-1])
 
 
+def with_length(vectors: Tensor) -> Tensor:
+    """(E, D) -> (E, D + 1): the vectors and their lengths."""
+    return torch.cat([vectors, torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)], -1)
+
+
+def edge_features(graph: Graph) -> Tensor:
+    """[vector | length] of every edge, once for each configuration that the graph has."""
+    return torch.cat([with_length(vectors) for vectors in graph.configurations], -1)
+
+
+def num_configurations(moving: bool) -> int:
+    """How many configurations a graph has: a mesh that moves has a reference and a current one."""
+    return 2 if moving else 1
+
+
 class EdgeMLP(nn.Module):
     """`layers` of W [v_sender | v_receiver | e] + b, without ever building the concatenation.
 

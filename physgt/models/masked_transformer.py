@@ -38,7 +38,8 @@ class Geometry(NamedTuple):
 class MaskedTransformer(nn.Module):
     """Encode, transform, decode: normalised state in, normalised increment out.
 
-    A node's inputs are [state | forcing | one-hot node type | position | encodings].
+    A node's inputs are [state | forcing | one-hot node type | position | encodings] and, where the
+    mesh moves, a summary of its edges.
 
     width, heads, blocks: d, H and the number of blocks. Published sizes (blocks x width): 10 x 64,
         15 x 128, 15 x 256, 15 x 512.
@@ -63,6 +64,7 @@ class MaskedTransformer(nn.Module):
         space_dimension: int,
         *,
         num_node_types: int = NUM_NODE_TYPES,
+        moving: bool = False,
         width: int = 64,
         heads: int = 4,
         blocks: int = 10,
@@ -87,6 +89,7 @@ class MaskedTransformer(nn.Module):
         self.node_inputs = NodeInputs(
             space_dimension,
             num_node_types,
+            moving=moving,
             positions=positions,
             fourier_frequencies=fourier_frequencies,
             laplacian_eigenvectors=laplacian_eigenvectors,
@@ -142,11 +145,12 @@ class MaskedTransformer(nn.Module):
 
     def _positions(self, graph: Graph) -> Tensor:
         """(N + V, D): virtual nodes stand at the mean of their graph's points."""
+        points = graph.current_points
         if self.virtual_nodes is None:
-            return graph.points
-        middles = segment_mean(graph.points, graph.graph_index, graph.num_graphs)
+            return points
+        middles = segment_mean(points, graph.graph_index, graph.num_graphs)
         copies = len(self.virtual_nodes)
-        return torch.cat([graph.points, middles.repeat_interleave(copies, dim=0)])
+        return torch.cat([points, middles.repeat_interleave(copies, dim=0)])
 
 
 class Block(nn.Module):

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import EdgeMLP, RMSNorm, mlp, one_hot_node_type
+from physgt.models.layers import (
+    EdgeMLP,
+    RMSNorm,
+    edge_features,
+    mlp,
+    num_configurations,
+    one_hot_node_type,
+)
 from physgt.ops.chunks import in_chunks
 from physgt.ops.segment import segment_sum
 
@@ -29,7 +36,8 @@ class Geometry(NamedTuple):
 class MeshGraphNet(nn.Module):
     """Encode, process, decode: normalised state in, normalised increment out.
 
-    A node's inputs are [state | forcing | one-hot node type], an edge's [vector | length].
+    A node's inputs are [state | forcing | one-hot node type], an edge's [vector | length], where
+    the mesh moves in both configurations.
 
     width, blocks: C and the number of message-passing blocks.
     hidden_layers: hidden layers of every MLP, each of `width`.
@@ -46,6 +54,7 @@ class MeshGraphNet(nn.Module):
         space_dimension: int,
         *,
         num_node_types: int = NUM_NODE_TYPES,
+        moving: bool = False,
         width: int = 128,
         blocks: int = 15,
         hidden_layers: int = 2,
@@ -58,8 +67,9 @@ class MeshGraphNet(nn.Module):
         self.node_encoder = nn.Sequential(
             *mlp(inputs, width, width, hidden_layers, nn.ReLU), norm(width)
         )
+        edge_inputs = num_configurations(moving) * (space_dimension + 1)
         self.edge_encoder = nn.Sequential(
-            *mlp(space_dimension + 1, width, width, hidden_layers, nn.ReLU), norm(width)
+            *mlp(edge_inputs, width, width, hidden_layers, nn.ReLU), norm(width)
         )
         self.blocks = nn.ModuleList(Block(width, hidden_layers, norm) for _ in range(blocks))
         self.decoder = mlp(width, width, state_size, hidden_layers, nn.ReLU)
@@ -77,10 +87,9 @@ class MeshGraphNet(nn.Module):
         return self.decoder(nodes)  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
-        lengths = torch.linalg.vector_norm(graph.edge_vectors, dim=-1, keepdim=True)
         return Geometry(
             one_hot=one_hot_node_type(graph, self.num_node_types),
-            edges=in_chunks(self.edge_encoder, [torch.cat([graph.edge_vectors, lengths], -1)]),
+            edges=in_chunks(self.edge_encoder, [edge_features(graph)]),
         )
 
 

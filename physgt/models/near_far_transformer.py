@@ -38,7 +38,8 @@ class Geometry(NamedTuple):
 class NearFarTransformer(nn.Module):
     """Encode, transform, decode: normalised state in, normalised increment out.
 
-    A node's inputs are [state | forcing | one-hot node type | position].
+    A node's inputs are [state | forcing | one-hot node type | position] and, where the mesh moves,
+    a summary of its edges.
 
     width, heads, tokens, blocks: d, H, M and the number of blocks. The default size has three
         quarters of the parameters of PhysGTO's.
@@ -57,6 +58,7 @@ class NearFarTransformer(nn.Module):
         space_dimension: int,
         *,
         num_node_types: int = NUM_NODE_TYPES,
+        moving: bool = False,
         width: int = 128,
         heads: int = 4,
         tokens: int = 128,
@@ -71,7 +73,10 @@ class NearFarTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.node_inputs = NodeInputs(
-            space_dimension, num_node_types, fourier_frequencies=fourier_frequencies
+            space_dimension,
+            num_node_types,
+            moving=moving,
+            fourier_frequencies=fourier_frequencies,
         )
         self.neighbourhoods = Neighbourhoods(
             heads,
@@ -109,7 +114,7 @@ class NearFarTransformer(nn.Module):
         return Geometry(
             inputs=self.node_inputs(graph),
             neighbours=self.neighbourhoods.of(graph),
-            angles=rotary_angles(graph.points, self.channels) if self.rotary else None,
+            angles=rotary_angles(graph.current_points, self.channels) if self.rotary else None,
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
         )
 

@@ -9,13 +9,25 @@ from physgt.encodings import BoundaryDistance, LaplacianEigenvectors, RandomWalk
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
 from physgt.mesh_functions import naming_option
-from physgt.models.layers import fourier_positions, fourier_width, mlp, one_hot_node_type
+from physgt.models.layers import (
+    edge_features,
+    fourier_positions,
+    fourier_width,
+    mlp,
+    num_configurations,
+    one_hot_node_type,
+)
+from physgt.ops.chunks import in_chunks
+from physgt.ops.segment import segment_mean
 
 Encoding = LaplacianEigenvectors | RandomWalk | BoundaryDistance
 
 
 class NodeInputs(nn.Module):
-    """[one-hot node type | position | encodings]: `width` numbers a node.
+    """[one-hot node type | position | encodings | deformation]: `width` numbers a node.
+
+    moving: whether the mesh moves; then what its edges do is an input (EdgeSummary), and the
+        position is that of the reference configuration.
 
     positions: whether coordinates are inputs.
     fourier_frequencies: octaves of the position encoding; 0 for the coordinates themselves.
@@ -31,6 +43,7 @@ class NodeInputs(nn.Module):
         space_dimension: int,
         num_node_types: int,
         *,
+        moving: bool = False,
         positions: bool = True,
         fourier_frequencies: int = 4,
         laplacian_eigenvectors: int = 0,
@@ -58,6 +71,10 @@ class NodeInputs(nn.Module):
         self.width = num_node_types + self.encodings_width + (MODE_WIDTH - 1) * self.num_modes
         if positions:
             self.width += fourier_width(space_dimension, fourier_frequencies)
+        self.edges = None
+        if moving:
+            self.edges = EdgeSummary(num_configurations(moving) * (space_dimension + 1))
+            self.width += SUMMARY_WIDTH
 
     def forward(self, graph: Graph) -> Tensor:
         """(N, width) of a scaled graph that carries `encodings`."""
@@ -73,7 +90,10 @@ class NodeInputs(nn.Module):
         modes, others = graph.encodings.tensor_split([self.num_modes], dim=1)
         if self.modes is not None:
             inputs.append(self.modes(modes))
-        return torch.cat([*inputs, others], -1)
+        inputs.append(others)
+        if self.edges is not None:
+            inputs.append(self.edges(edge_features(graph), graph.receivers, graph.num_nodes))
+        return torch.cat(inputs, -1)
 
 
 MODE_WIDTH = 4
@@ -95,3 +115,22 @@ class SignInvariant(nn.Module):
         """(N, K) -> (N, K MODE_WIDTH)."""
         columns = modes[..., None]
         return (self.phi(columns) + self.phi(-columns)).flatten(1)
+
+
+SUMMARY_WIDTH = 32
+
+
+class EdgeSummary(nn.Module):
+    """What the edges around a node look like: the mean of a small MLP of their features.
+
+    Attention weighs nodes and has no edge features. This is how a transformer sees how an edge is
+    stretched and turned, as a message-passing network does.
+    """
+
+    def __init__(self, edge_inputs: int) -> None:
+        super().__init__()
+        self.encoder = mlp(edge_inputs, 64, SUMMARY_WIDTH, 1, nn.SiLU)
+
+    def forward(self, features: Tensor, receivers: Tensor, num_nodes: int) -> Tensor:
+        """Features (E, edge_inputs) of edges to `receivers` (E,) -> (N, SUMMARY_WIDTH)."""
+        return segment_mean(in_chunks(self.encoder, [features]), receivers, num_nodes)

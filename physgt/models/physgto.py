@@ -22,6 +22,8 @@ from physgt.models.layers import (
     fourier_positions,
     fourier_width,
     mlp,
+    num_configurations,
+    with_length,
 )
 from physgt.ops.chunks import in_chunks
 from physgt.ops.segment import segment_sum
@@ -42,7 +44,8 @@ class Geometry(NamedTuple):
 class PhysGTO(nn.Module):
     """One step of the transient network: normalised state in, normalised increment out.
 
-    Edges have a direction, from the lexicographically larger point to the smaller
+    A mesh that moves is known by its edges, in both configurations; the position encoding is that
+    of the reference. Edges have a direction, from the lexicographically larger point to the smaller
     (Graph.oriented), so results don't depend on the numbering of the nodes.
 
     width, heads, tokens, blocks: C, H, M and the number of blocks.
@@ -65,6 +68,7 @@ class PhysGTO(nn.Module):
         space_dimension: int,
         *,
         num_node_types: int = NUM_NODE_TYPES,
+        moving: bool = False,
         width: int = 128,
         heads: int = 4,
         tokens: int = 128,
@@ -83,7 +87,8 @@ class PhysGTO(nn.Module):
             mlp(forcing_size, mlp_width, width, 2, nn.SiLU) if forcing_size else None
         )
         self.fusion = mlp(2 * width, mlp_width, width, 2, nn.SiLU)
-        self.edge_encoder = mlp(2 * space_dimension + 1, mlp_width, width, 1, nn.SiLU)
+        edge_inputs = num_configurations(moving) * (2 * space_dimension + 1)
+        self.edge_encoder = mlp(edge_inputs, mlp_width, width, 1, nn.SiLU)
         position_width = fourier_width(space_dimension, fourier_frequencies)
         self.blocks = nn.ModuleList(
             Block(width, position_width, mlp_width, heads, tokens, token_self_attention)
@@ -114,19 +119,18 @@ class PhysGTO(nn.Module):
         return F.silu(self.alpha) * decoded  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
-        vectors = graph.edge_vectors[graph.oriented]  # (E, D), sender minus receiver
-        lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+        features = [both_ways(vectors[graph.oriented]) for vectors in graph.configurations]
         one_graph = graph.num_graphs == 1
         senders = graph.senders[graph.oriented]
         receivers = graph.receivers[graph.oriented]
-        ones = torch.ones_like(lengths)
+        ones = torch.ones_like(features[0][:, :1])
         return Geometry(
             senders=senders,
             receivers=receivers,
             num_sent=segment_sum(ones, senders, graph.num_nodes).clamp(min=1),
             num_received=segment_sum(ones, receivers, graph.num_nodes).clamp(min=1),
             positions=fourier_positions(graph.points, self.fourier_frequencies),
-            edges=in_chunks(self.edge_encoder, [torch.cat([-vectors, vectors, lengths], -1)]),
+            edges=in_chunks(self.edge_encoder, [torch.cat(features, -1)]),
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
         )
 
@@ -138,6 +142,11 @@ class PhysGTO(nn.Module):
         if self.forcing_encoder is not None:
             condition = condition + self.forcing_encoder(forcing)
         return condition
+
+
+def both_ways(vectors: Tensor) -> Tensor:
+    """(E, D), sender minus receiver -> (E, 2 D + 1): [-vectors | vectors | lengths]."""
+    return torch.cat([-vectors, with_length(vectors)], -1)
 
 
 class Block(nn.Module):
