@@ -555,6 +555,39 @@ def export_onnx(
     out.print(f"wrote {output}")
 
 
+@export.command
+def fmu(
+    model: Path,
+    start: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    outputs: Path | None = None,
+) -> None:
+    """Write a component for simulators of systems: co-simulation by FMI 2.0.
+
+    Inputs are the forcings and prescribed boundary values, one number each.
+
+    Example: physgt export fmu best.physgt start.vtkhdf -o plate.fmu --outputs outputs.toml
+
+    Parameters
+    ----------
+    model
+        A .physgt file that train wrote.
+    start
+        Any readable file with the mesh, one state, and the forcings to start with.
+    output
+        The .fmu file to write; its name is that of the component.
+    outputs
+        A TOML file with tables [outputs.NAME], as docs/coupling.md describes them; without it the
+        outputs are the means of the targets over the mesh.
+    """
+    from physgt.coupling.fmu import write_fmu
+
+    write_fmu(model, start, output, outputs=outputs)
+    out.print(f"wrote {output}")
+
+
 def _step_program(model: Path, mesh: Path, any_mesh: bool, device: str = "cpu") -> StepProgram:
     from physgt import Simulator
     from physgt.coupling.export import StepProgram

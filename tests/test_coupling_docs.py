@@ -10,6 +10,7 @@ import torch
 
 from heat_case import SMALL_MODELS, heat_trajectory
 from physgt import BoundaryCondition, Field, Mesh, Simulator, Task, Trajectory
+from physgt.cli import main
 from physgt.coupling import OUTPUTS
 from physgt.coupling.micro_manager import MicroSettings
 from physgt.coupling.precice import PreciceSettings
@@ -46,8 +47,22 @@ def test_the_example_in_memory_runs_ten_steps(plate):
     assert (stepper.get_field("temperature", on="interface") == 300.0).all()
 
 
+def test_the_component_of_the_page_is_written_and_runs(plate, tmp_path, capsys):
+    Path("outputs.toml").write_text(blocks("toml")[2])
+    command = re.findall(r"^physgt (export fmu .*)$", PAGE, flags=re.MULTILINE)[0]
+    with pytest.raises(SystemExit) as end:
+        main(command.split())
+    assert end.value.code == 0
+    variables: dict[str, object] = {}
+    exec(compile(blocks("python")[2], "coupling.md", "exec"), variables)
+    result = variables["result"]
+    assert result.dtype.names == ("time", "flux", "middle")
+    assert len(result) == 11
+    assert np.isfinite(result["flux"]).all()
+
+
 def test_the_files_are_valid(tmp_path):
-    texts = blocks("toml")
+    texts = blocks("toml")[:2]
     for text, settings in zip(texts, (PreciceSettings, MicroSettings), strict=True):
         path = tmp_path / "coupling.toml"
         path.write_text(text)
