@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from physgt import __version__
+from physgt.datasets.vtkhdf_rows import ROWS_AHEAD, RowTable, write_rows
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
@@ -28,8 +29,6 @@ FORMAT_VERSION = (2, 0)
 GROUPS: dict[Location, str] = {"node": "PointData", "cell": "CellData", "global": "FieldData"}
 NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)))
 COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-ROWS_AHEAD = 1024
-"""Times for which the tables of row numbers are written in advance."""
 
 
 def write_vtkhdf(trajectory: Trajectory, path: str | PathLike[str]) -> None:
@@ -83,7 +82,9 @@ class VTKHDFWriter:
             self._root = self._file.create_group("VTKHDF")
             self._steps = self._create_steps()
             self._write_head(attributes or {})
-            self._tables = self._create_tables()
+            self._create_groups()
+            self._tables = self._make_tables()
+            self._link_tables()
             self._write_static(Field("node_type", dtype="int32"), mesh.node_type)
             for declared, values in static.items():
                 self._write_static(declared, values)
@@ -93,6 +94,32 @@ class VTKHDFWriter:
             self._file.close()
             raise
 
+    @classmethod
+    def reopen(
+        cls, path: str | PathLike[str], mesh: Mesh, fields: Sequence[Field], num_times: int
+    ) -> VTKHDFWriter:
+        """Go on after the first `num_times` times of what a writer of this mesh and fields left.
+
+        The times behind them are dropped. Raises PhysgtError where the file isn't whole, or has
+        fewer times or other fields.
+        """
+        writer = cls.__new__(cls)
+        writer.path, writer.mesh, writer.fields = Path(path), mesh, tuple(fields)
+        try:
+            writer._file = h5py.File(path, "r+", libver=("v108", "v108"), locking=False)
+        except OSError as error:
+            raise PhysgtError(f"{path}: can't be written on with ({error}).") from error
+        try:
+            writer._root = writer._file["VTKHDF"]
+            writer._steps = writer._root["Steps"]
+            writer._series = {field.name: writer._find_series(field) for field in writer.fields}
+            writer._tables = writer._make_tables()
+            writer._drop_after(num_times)
+        except BaseException:
+            writer._file.close()
+            raise
+        return writer
+
     def append(self, time: float, values: Mapping[str, np.ndarray]) -> None:
         """Add a time in seconds with every declared field by name: (N[, C]), (M[, C]) or ()."""
         if not self._last_time < time < np.inf:
@@ -101,7 +128,7 @@ class VTKHDFWriter:
                 "times must be finite and increase."
             )
         for field in self.fields:
-            _write_rows(self._series[field.name], self.num_times, self._rows(field, values))
+            write_rows(self._series[field.name], self.num_times, self._rows(field, values))
         if self.num_times % ROWS_AHEAD == 0:
             for table in self._tables.values():
                 table.extend(self.num_times + ROWS_AHEAD)
@@ -109,7 +136,7 @@ class VTKHDFWriter:
         self._file.flush()
         # VTK reads all of Values into room for NSteps times, so they must grow at once. Their
         # headers lie side by side in the file, and HDF5 writes adjacent metadata in one piece.
-        _write_rows(self._steps["Values"], self.num_times, np.array([time]))
+        write_rows(self._steps["Values"], self.num_times, np.array([time]))
         self._steps.attrs.modify("NSteps", self.num_times + 1)
         self._file.flush()
         self.num_times += 1
@@ -164,24 +191,55 @@ class VTKHDFWriter:
         steps.create_dataset("Values", (0,), "float64", maxshape=(None,), chunks=(ROWS_AHEAD,))
         return steps
 
-    def _create_tables(self) -> dict[str, _RowTable]:
-        """The row numbers of each time: of what stays, and of what has some rows a time."""
+    def _create_groups(self) -> None:
+        """Where fields and tables go."""
         steps = self._steps
         for group in GROUPS.values():
             self._root.create_group(group)
             steps.create_group(f"{group}Offsets")
         steps.create_group("FieldDataSizes")
-        tables = {
-            "static": _RowTable(steps, "PartOffsets", first=0, rows=0),
-            "parts": _RowTable(steps, "NumberOfParts", first=1, rows=0),
-            "node": _RowTable(steps, "NodeRows", first=0, rows=self.mesh.num_points),
-            "cell": _RowTable(steps, "CellRows", first=0, rows=self.mesh.num_cells),
-            "global": _RowTable(steps, "GlobalRows", first=0, rows=1),
-        }
-        # Hard links: a table that several fields share is written once.
+
+    def _link_tables(self) -> None:
+        """Hard links: a table that several fields share is written once."""
+        steps, tables = self._steps, self._tables
         steps["CellOffsets"] = steps["ConnectivityIdOffsets"] = tables["static"].dataset
         steps["PointOffsets"] = tables["node" if self._moving else "static"].dataset
+
+    def _make_tables(self) -> dict[str, RowTable]:
+        """The row numbers of each time: of what stays, and of what has some rows a time."""
+        steps = self._steps
+        tables = {
+            "static": RowTable(steps, "PartOffsets", first=0, rows=0),
+            "parts": RowTable(steps, "NumberOfParts", first=1, rows=0),
+            "node": RowTable(steps, "NodeRows", first=0, rows=self.mesh.num_points),
+            "cell": RowTable(steps, "CellRows", first=0, rows=self.mesh.num_cells),
+            "global": RowTable(steps, "GlobalRows", first=0, rows=1),
+        }
+        for field in self.fields:
+            if field.location == "global":
+                tables[f"size of {field.name}"] = RowTable(
+                    steps["FieldDataSizes"], field.name, (field.components, 1), rows=0
+                )
         return tables
+
+    def _find_series(self, field: Field) -> h5py.Dataset:
+        parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
+        name = "Points" if field.name == "points" else field.name
+        if name not in parent or parent[name].attrs.get("components") != field.components:
+            raise PhysgtError(f"{self.path}: holds no field '{field.name}' to go on with.")
+        return parent[name]
+
+    def _drop_after(self, num_times: int) -> None:
+        found = int(self._steps.attrs["NSteps"])
+        if found < num_times:
+            raise PhysgtError(
+                f"{self.path}: holds {found} times, too few to go on after {num_times}."
+            )
+        self._steps["Values"].resize(num_times, axis=0)
+        self._steps.attrs.modify("NSteps", num_times)
+        self._file.flush()
+        self.num_times = num_times
+        self._last_time = float(self._steps["Values"][-1]) if num_times else -np.inf
 
     def _write_static(self, field: Field, values: np.ndarray) -> None:
         rows = self._rows(field, {field.name: values})
@@ -213,8 +271,8 @@ class VTKHDFWriter:
             return
         steps = self._steps
         steps[f"{GROUPS[field.location]}Offsets"][field.name] = self._tables[table].dataset
-        if field.location == "global":
-            size = _RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
+        if field.location == "global" and field not in self.fields:
+            size = RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
             self._tables[f"size of {field.name}"] = size
 
     def _rows(self, field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -237,30 +295,6 @@ class VTKHDFWriter:
         if field.name == "points" or field.components == 2:
             return _with_three_components(frame.reshape(len(frame), -1))
         return frame
-
-
-class _RowTable:
-    """A data set whose line i says where time i begins: first + i * rows."""
-
-    def __init__(
-        self, parent: h5py.Group, name: str, first: int | tuple[int, ...], rows: int
-    ) -> None:
-        self.first, self.rows = np.array(first), rows
-        tail = self.first.shape
-        self.dataset = parent.create_dataset(
-            name, (0, *tail), "int64", maxshape=(None, *tail), chunks=(ROWS_AHEAD, *tail)
-        )
-
-    def extend(self, num_times: int) -> None:
-        start = len(self.dataset)
-        lines = np.arange(start, num_times).reshape(-1, *[1] * self.first.ndim)
-        self.dataset.resize(num_times, axis=0)
-        self.dataset[start:] = self.first + self.rows * lines
-
-
-def _write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:
-    dataset.resize((index + 1) * len(rows), axis=0)
-    dataset[index * len(rows) :] = rows
 
 
 def _with_three_components(vectors: np.ndarray) -> np.ndarray:

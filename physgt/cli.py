@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -256,13 +257,17 @@ def train(
 
 @app.command
 def rollout(
-    model: Path,
-    start: Path,
+    model: Path | None = None,
+    start: Path | None = None,
     /,
     *,
-    steps: int,
-    output: Annotated[Path, Parameter(alias="-o")],
+    steps: int | None = None,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    resume: Path | None = None,
     prescribed: Path | None = None,
+    every: int = 1,
+    fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    guard: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     device: str = "cpu",
     bfloat16: bool = False,
 ) -> None:
@@ -271,6 +276,7 @@ def rollout(
     Reads the first time of START and nothing later. Boundary values come from the model's task.
 
     Example: physgt rollout runs/cylinder/best.physgt start.vtkhdf --steps 200 -o prediction.vtkhdf
+    After a stop: physgt rollout --resume prediction.vtkhdf
 
     Parameters
     ----------
@@ -282,27 +288,49 @@ def rollout(
         Number of time steps.
     output
         The .vtkhdf file to write; NAME.partial.vtkhdf while the rollout runs.
+    resume
+        The .vtkhdf file of a rollout that was stopped or killed: goes on with what it was started
+        with, as if it had never stopped. Only --steps and --guard may be given anew.
     prescribed
         A trajectory with the values over time that the task prescribes.
+    every
+        Keep the start and each EVERY-th step.
+    fields
+        The targets to keep; all without it.
+    guard
+        NAME=ACTION or NAME=ACTION:LIMIT. Names: bounds, growth, balance, distance. Actions: warn,
+        stop, clamp (bounds alone), hand-back (end with the step before).
     device
         cpu, or cuda where there is one.
     bfloat16
         Matrix products in bfloat16: quicker where the processor has it, increments to 3 digits.
     """
-    import torch
-
-    from physgt import Simulator
-    from physgt.datasets import open_trajectory
-    from physgt.device import find_device
     from physgt.progress import progress_bar
-    from physgt.rollout import rollout as integrate
+    from physgt.rollout.command import RolloutCommand
 
-    simulator = Simulator.load(model, find_device(device))
-    stated = None if prescribed is None else open_trajectory(prescribed)
-    initial = open_trajectory(start).initial()
-    precision = torch.autocast(simulator.device.type, torch.bfloat16, enabled=bfloat16)
-    with progress_bar("rolling out") as update, precision:
-        integrate(simulator, initial, steps, output=output, prescribed=stated, progress=update)
+    if resume is not None:
+        if not (model is None and start is None and output is None):
+            raise PhysgtError("--resume OUTPUT knows its model and start; leave them out.")
+        output = resume
+        command = RolloutCommand.stopped(resume).with_changes(steps, guard)
+    elif model is None or start is None or steps is None or output is None:
+        raise PhysgtError(
+            "a rollout needs MODEL START --steps N -o OUTPUT, or --resume OUTPUT of a stopped one."
+        )
+    else:
+        command = RolloutCommand(
+            str(model),
+            str(start),
+            steps,
+            prescribed=None if prescribed is None else str(prescribed),
+            every=every,
+            fields=None if fields is None else tuple(fields),
+            guards=tuple(guard or ()),
+            device=device,
+            bfloat16=bfloat16,
+        )
+    with progress_bar("rolling out") as update:
+        command.run(output, resume=resume is not None, progress=update)
     out.print(f"wrote {output}")
 
 
@@ -599,21 +627,23 @@ def _step_program(model: Path, mesh: Path, any_mesh: bool, device: str = "cpu") 
     return make(simulator, open_trajectory(mesh).mesh)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `physgt ARGUMENTS`, by default those of the process.
 
-    A user's mistake is one line on standard error and exit status 2.
+    A user's mistake is one line on standard error and exit status 2; a warning is one line.
     """
     try:
-        app(
-            sys.argv[1:] if arguments is None else arguments,
-            exit_on_error=False,
-            print_error=False,
-        )
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            app(
+                sys.argv[1:] if arguments is None else arguments,
+                exit_on_error=False,
+                print_error=False,
+            )
     except CycloptsError as error:
         print(f"physgt: {_one_line(error)} See physgt COMMAND --help.", file=sys.stderr)
         sys.exit(2)
@@ -623,6 +653,10 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("physgt: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"physgt: {_one_line(message)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 
 class Moments:
-    """Mean and standard deviation of each column of a stream of batches, in float64.
+    """Mean, standard deviation and range of each column of a stream of batches, in float64.
 
     Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing
     sample variances", 1979: batches are merged by their means and squared deviations, since
@@ -18,6 +20,8 @@ class Moments:
     def __init__(self, size: int) -> None:
         self.count = np.zeros(size)
         self.mean = np.zeros(size)
+        self.lowest = np.full(size, np.inf)
+        self.highest = np.full(size, -np.inf)
         self._squares = np.zeros(size)
 
     def update(self, batch: np.ndarray) -> None:
@@ -32,6 +36,10 @@ class Moments:
         self._squares += difference**2 * self.count * count / total
         self.mean = self.mean + difference * count / total
         self.count = self.count + count
+        lowest = np.where(counted, values, np.inf).min(axis=0, initial=np.inf)
+        highest = np.where(counted, values, -np.inf).max(axis=0, initial=-np.inf)
+        self.lowest = np.minimum(self.lowest, lowest)
+        self.highest = np.maximum(self.highest, highest)
 
     @property
     def std(self) -> np.ndarray:
@@ -39,15 +47,23 @@ class Moments:
 
 
 class Normalizer(nn.Module):
-    """Mean and standard deviation of each column, as buffers that move and save with a model."""
+    """Mean and standard deviation of each column, as buffers that move and save with a model.
+
+    lowest, highest: the range of the training set, for those who ask how far outside they are;
+    infinite where it isn't known.
+    """
 
     mean: Tensor
     std: Tensor
+    lowest: Tensor
+    highest: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("std", torch.ones(size))
+        self.register_buffer("lowest", torch.full((size,), -torch.inf))
+        self.register_buffer("highest", torch.full((size,), torch.inf))
 
     def set(self, moments: Moments) -> None:
         """Take over the moments of the training set.
@@ -57,6 +73,8 @@ class Normalizer(nn.Module):
         """
         constant = moments.std <= 1e-6 * np.abs(moments.mean)
         self.mean.copy_(torch.as_tensor(moments.mean))
+        self.lowest.copy_(torch.as_tensor(moments.lowest))
+        self.highest.copy_(torch.as_tensor(moments.highest))
         self.std.copy_(torch.as_tensor(np.where(constant, 1.0, moments.std)))
 
     def normalize(self, values: Tensor) -> Tensor:
@@ -64,3 +82,11 @@ class Normalizer(nn.Module):
 
     def denormalize(self, values: Tensor) -> Tensor:
         return values * self.std + self.mean
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
+    ) -> None:
+        # Files from before there were ranges have none.
+        for name in ("lowest", "highest"):
+            state_dict.setdefault(prefix + name, getattr(self, name))
+        super()._load_from_state_dict(state_dict, prefix, *arguments)

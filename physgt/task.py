@@ -133,6 +133,10 @@ class Task:
         """The columns of target `name` in a state."""
         return _columns(self.targets, name, "target")
 
+    def target_of_column(self, column: int) -> Field:
+        """The target that has this column of a state: the inverse of `columns`."""
+        return next(t for t in self.targets if column < self.columns(t.name).stop)
+
     def forcing_columns(self, name: str) -> slice:
         """The columns of forcing `name` in a forcing."""
         return _columns(self.forcings, name, "forcing")

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.guards import GuardSetting, HandBack, Watch
 from physgt.rollout.integrator import Integrator
+from physgt.rollout.restart import Restart, fingerprint, fingerprint_of, restart_path
 from physgt.simulator import Simulator
 from physgt.task import Field
 from physgt.trajectory import Frame, Trajectory
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]
+"""Called with the number of steps done and of all, and the levels of the guards as a text."""
+
+
+class State(NamedTuple):
+    """values (N, S) after step number `step`, 0 for the start; note: the guards' levels."""
+
+    step: int
+    time: float
+    values: np.ndarray
+    note: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which steps of a rollout are kept, and which of its targets."""
+
+    every: int
+    fields: tuple[Field, ...]
+
+    @classmethod
+    def of(cls, simulator: Simulator, every: int, names: Sequence[str] | None) -> Kept:
+        if every < 1:
+            raise PhysgtError(f"every = {every}, expected 1 or more.")
+        targets = {target.name: target for target in simulator.task.targets}
+        for name in names or ():
+            if name not in targets:
+                raise PhysgtError(f"no target '{name}' to keep; the targets are {list(targets)}.")
+        chosen = tuple(t for t in targets.values() if names is None or t.name in names)
+        if not chosen:
+            raise PhysgtError(f"fields = []: name one of the targets {list(targets)}.")
+        return cls(every, chosen)
 
 
 def rollout(
@@ -25,6 +60,11 @@ def rollout(
     *,
     output: Path | str | None = None,
     prescribed: Trajectory | None = None,
+    every: int = 1,
+    fields: Sequence[str] | None = None,
+    guards: Sequence[GuardSetting] = (),
+    resume: bool = False,
+    command: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Integrate `num_steps` steps of task.dt from the first state of `initial`.
@@ -36,13 +76,27 @@ def rollout(
     as well; it gets its final name when it is whole. Without `output` the result is held in
     memory.
 
-    Raises PhysgtError where `initial` lacks a field of the task, and where a state stops being
-    finite; the steps before that stay in NAME.partial.vtkhdf.
+    every: keep the start and each every-th step. fields: the targets to keep, all without it.
+    guards: see physgt.rollout.guards; one that hands back ends the rollout before the step it
+        objects to, with what is kept so far, whole.
+    resume: go on with the stopped or killed rollout of `output`; the result is that of a rollout
+        that was never stopped, to the last bit.
+    command: kept in the restart file, for whoever resumes.
+
+    Raises PhysgtError where `initial` lacks a field of the task, and DivergedError where a state
+    stops being finite or a guard stops it; the steps before that stay in NAME.partial.vtkhdf.
     """
-    frames = integrate(simulator, initial, num_steps, prescribed=prescribed)
-    if output is None:
-        return _collect(simulator, initial, num_steps, frames, progress)
-    return _write(simulator, initial, num_steps, frames, Path(output), progress)
+    kept = Kept.of(simulator, every, fields)
+    if num_steps < 1:
+        raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
+    run = _Run(simulator, initial, prescribed, guards)
+    if output is not None:
+        return _Writing(run, kept, Path(output), dict(command or {})).write(
+            num_steps, resume, progress
+        )
+    if resume:
+        raise PhysgtError("resume goes on with a file: name the output of the stopped rollout.")
+    return _collect(run, kept, num_steps, progress)
 
 
 def integrate(
@@ -51,26 +105,118 @@ def integrate(
     num_steps: int,
     *,
     prescribed: Trajectory | None = None,
+    guards: Sequence[GuardSetting] = (),
 ) -> Iterator[tuple[float, Frame]]:
     """Yield (time, targets by name) for the initial state and each of `num_steps` steps.
 
-    Memory doesn't grow with the number of steps.
+    Memory doesn't grow with the number of steps. See `rollout` for the options.
     """
-    task = simulator.task
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
-    boundary = BoundaryValues(task, initial, prescribed)
-    boundary.require_complete()
-    integrator = Integrator(simulator, boundary)
-    start = float(initial.times[0])
-    state = integrator.start(start)
-    yield start, task.unpack_state(state, initial.mesh)
-    for step in range(1, num_steps + 1):
-        forcing = boundary.forcing(start + (step - 1) * task.dt)
-        # start + step * dt rather than a running sum, whose rounding would show in long files.
-        time = start + step * task.dt
-        state = integrator.advance(state, forcing, step, time)
-        yield time, task.unpack_state(state, initial.mesh)
+    run = _Run(simulator, initial, prescribed, guards)
+    for state in run.states(num_steps):
+        yield state.time, simulator.task.unpack_state(state.values, initial.mesh)
+
+
+class _Run:
+    """One rollout: where it starts, what it is told, who watches it."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        initial: Trajectory,
+        prescribed: Trajectory | None,
+        guards: Sequence[GuardSetting],
+    ) -> None:
+        self.simulator, self.task, self.initial = simulator, simulator.task, initial
+        self.boundary = BoundaryValues(self.task, initial, prescribed)
+        self.boundary.require_complete()
+        self.integrator = Integrator(simulator, self.boundary)
+        self.origin = float(initial.times[0])
+        self.start = self.integrator.start(self.origin)
+        self.watch = Watch(guards, simulator, self.start)
+
+    def states(self, num_steps: int, restart: Restart | None = None) -> Iterator[State]:
+        """The start, or what follows `restart`, up to step number `num_steps`.
+
+        Ends before where a guard hands back.
+        """
+        first = 0 if restart is None else restart.step
+        values = self.start if restart is None else restart.state
+        if restart is None:
+            yield State(0, self.origin, values, "")
+        for step in range(first + 1, num_steps + 1):
+            forcing = self.boundary.forcing(self.time(step - 1))
+            values = self.integrator.advance(values, forcing, step, self.time(step))
+            try:
+                values = self.watch.check(values, step, self.time(step))
+            except HandBack as reason:
+                self.watch.tell(f"{reason} Handed back after step {step - 1}.")
+                return
+            yield State(step, self.time(step), values, self.watch.note)
+
+    def time(self, step: int) -> float:
+        # origin + step * dt rather than a running sum, whose rounding would show in long files.
+        return self.origin + step * self.task.dt
+
+    def identity(self, kept: Kept) -> dict[str, Any]:
+        """What a rollout that goes on must have in common with the stopped one."""
+        return {
+            "model": fingerprint(self.simulator),
+            "dt": self.task.dt,
+            "start": fingerprint_of(self.start, np.array(self.origin)),
+            "mesh": fingerprint_of(self.initial.mesh.points, self.initial.mesh.connectivity),
+            "every": kept.every,
+            "fields": [field.name for field in kept.fields],
+        }
+
+
+class _Writing:
+    """A rollout on its way to a file, beside which lies its restart file."""
+
+    def __init__(self, run: _Run, kept: Kept, output: Path, command: dict[str, Any]) -> None:
+        if output.suffix != ".vtkhdf":
+            raise PhysgtError(
+                f"{output}: a rollout is written as .vtkhdf; physgt convert exports it."
+            )
+        self.run, self.kept, self.output, self.command = run, kept, output, command
+        self.identity = run.identity(kept)
+
+    def write(self, num_steps: int, resume: bool, progress: Progress | None) -> Trajectory:
+        restart = self._restart() if resume else None
+        with self._writer(restart) as writer:
+            for state in self.run.states(num_steps, restart):
+                if state.step % self.kept.every == 0:
+                    self._append(writer, state)
+                if progress is not None and state.step:
+                    progress(state.step, num_steps, state.note)
+        self._partial.replace(self.output)
+        restart_path(self.output).unlink(missing_ok=True)
+        return read_vtkhdf(self.output)
+
+    def _append(self, writer: VTKHDFWriter, state: State) -> None:
+        """The frame first: a restart file must not promise a frame that isn't there."""
+        writer.append(state.time, self.run.task.unpack_state(state.values, self.run.initial.mesh))
+        restart = Restart(state.step, state.values, self.identity, self.command)
+        restart.write(restart_path(self.output))
+
+    def _restart(self) -> Restart:
+        path = restart_path(self.output)
+        restart = Restart.read(path)
+        restart.check(path, self.identity)
+        return restart
+
+    def _writer(self, restart: Restart | None) -> VTKHDFWriter:
+        mesh, fields = self.run.initial.mesh, self.kept.fields
+        if restart is not None:
+            num_times = restart.step // self.kept.every + 1
+            return VTKHDFWriter.reopen(self._partial, mesh, fields, num_times)
+        static, attributes = _static(self.run.initial), self.run.initial.attributes
+        return VTKHDFWriter(self._partial, mesh, fields, static=static, attributes=attributes)
+
+    @property
+    def _partial(self) -> Path:
+        return self.output.with_suffix(".partial.vtkhdf")
 
 
 def _static(initial: Trajectory) -> dict[Field, np.ndarray]:
@@ -79,53 +225,19 @@ def _static(initial: Trajectory) -> dict[Field, np.ndarray]:
     return {field: initial.fields[field.name].values for field in static}
 
 
-def _collect(
-    simulator: Simulator,
-    initial: Trajectory,
-    num_steps: int,
-    frames: Iterator[tuple[float, Frame]],
-    progress: Progress | None,
-) -> Trajectory:
+def _collect(run: _Run, kept: Kept, num_steps: int, progress: Progress | None) -> Trajectory:
     times, states = [], []
-    for step, (time, frame) in enumerate(frames):
-        times.append(time)
-        states.append(frame)
-        if progress is not None:
-            progress(step, num_steps)
-    names = [target.name for target in simulator.task.targets]
+    for state in run.states(num_steps):
+        if state.step % kept.every == 0:
+            times.append(state.time)
+            states.append(run.task.unpack_state(state.values, run.initial.mesh))
+        if progress is not None and state.step:
+            progress(state.step, num_steps, state.note)
     return Trajectory.from_arrays(
-        initial.mesh,
+        run.initial.mesh,
         np.array(times),
-        {name: np.stack([state[name] for state in states]) for name in names},
-        static={field.name: values for field, values in _static(initial).items()},
-        units={target.name: target.units for target in simulator.task.targets},
-        attributes=dict(initial.attributes),
+        {field.name: np.stack([state[field.name] for state in states]) for field in kept.fields},
+        static={field.name: values for field, values in _static(run.initial).items()},
+        units={field.name: field.units for field in kept.fields},
+        attributes=dict(run.initial.attributes),
     )
-
-
-def _write(
-    simulator: Simulator,
-    initial: Trajectory,
-    num_steps: int,
-    frames: Iterator[tuple[float, Frame]],
-    output: Path,
-    progress: Progress | None,
-) -> Trajectory:
-    if output.suffix != ".vtkhdf":
-        raise PhysgtError(f"{output}: a rollout is written as .vtkhdf; physgt convert exports it.")
-    partial = output.with_suffix(".partial.vtkhdf")
-    time, frame = next(frames)
-    with VTKHDFWriter(
-        partial,
-        initial.mesh,
-        simulator.task.targets,
-        static=_static(initial),
-        attributes=initial.attributes,
-    ) as writer:
-        writer.append(time, frame)
-        for step, (time, frame) in enumerate(frames, start=1):
-            writer.append(time, frame)
-            if progress is not None:
-                progress(step, num_steps)
-    partial.replace(output)
-    return read_vtkhdf(output)

@@ -46,11 +46,7 @@ class Integrator:
         bad = np.argwhere(~np.isfinite(state))
         if len(bad):
             node, column = bad[0]
-            name = next(
-                target.name
-                for target in self.task.targets
-                if column < self.task.columns(target.name).stop
-            )
+            name = self.task.target_of_column(int(column)).name
             raise DivergedError(
                 f"the rollout diverged: '{name}' is not finite at node {node}, step {step}, "
                 f"time {time:g} s. Start from a state like those of the training data, or train "

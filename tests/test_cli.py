@@ -75,6 +75,27 @@ def test_the_whole_line_from_files_to_a_film(folder, capsys):
     assert not list(folder.rglob("*partial*"))
 
 
+def test_a_stopped_rollout_goes_on_by_the_name_of_its_output(folder, capsys):
+    start = "validation/heat-7.vtkhdf"
+    assert run("train", "heat.toml", "-o", "run") == 0
+    options = ["--steps", "12", "--every", "2", "--fields", "temperature"]
+    assert run("rollout", "run/best.physgt", start, *options, "-o", "whole.vtkhdf") == 0
+    guard = ["--guard", "distance=stop:1e-3"]
+    assert run("rollout", "run/best.physgt", start, *options, *guard, "-o", "out.vtkhdf") == 2
+    told = capsys.readouterr().err
+    assert "guard 'distance': 'temperature' at node" in told
+    assert "step 1, time 0.1 s" in told
+    assert run("rollout", "--resume", "out.vtkhdf", "--guard", "distance=warn:1e-3") == 0
+    assert "physgt: guard 'distance'" in capsys.readouterr().err
+    whole, resumed = (open_trajectory(name) for name in ("whole.vtkhdf", "out.vtkhdf"))
+    np.testing.assert_array_equal(whole.times, resumed.times)
+    np.testing.assert_array_equal(whole.fields["temperature"], resumed.fields["temperature"])
+    assert run("rollout", "--resume", "out.vtkhdf") == 2
+    assert "no stopped rollout to go on with" in capsys.readouterr().err
+    assert run("rollout", "run/best.physgt", start, "--steps", "3") == 2
+    assert "needs MODEL START --steps N -o OUTPUT" in capsys.readouterr().err
+
+
 def test_a_training_resumes_on_the_command_line(folder, capsys):
     assert run("train", "heat.toml", "-o", "run") == 0
     before = (folder / "run" / "last.physgt").read_bytes()
