@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
+from reference_table import print_header, print_row
 
 from physgt.datasets.cylinder import CylinderCase, cylinder_mesh, flow_space
 from physgt.datasets.navier_stokes import BoundaryVelocity, IncompressibleFlow
@@ -30,13 +31,13 @@ def main() -> None:
     parser.add_argument("--dt", type=float, default=0.0025, help="solver's time step in s")
     options = parser.parse_args()
 
-    print(f"{'':24} {'ours':>9}   published            ratio to its middle")
+    print_header()
     history = forces(DFG.boundary_velocity, 6.0, options.refinement, options.dt)
     for name, ours, low, high in shedding(history):
         print_row("2D-2 " + name, ours, low, high)
     history = forces(pulse, 8.0, options.refinement, options.dt)
     for name, ours, published in pulse_extrema(history):
-        print_row("2D-3 " + name, ours, published, published)
+        print_row("2D-3 " + name, ours, published)
 
 
 def pulse(positions: Array, time: float) -> Array:
@@ -92,11 +93,6 @@ def pulse_extrema(history: Array) -> list[tuple[str, float, float]]:
         ("  at t (s)", times[lift.argmax()], 5.693125),
         ("pressure difference", difference[-1], -0.1116),
     ]
-
-
-def print_row(name: str, ours: float, low: float, high: float) -> None:
-    published = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    print(f"{name:24} {ours:9.4f}   {published:20} {ours / (0.5 * (low + high)):.4f}")
 
 
 if __name__ == "__main__":

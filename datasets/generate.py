@@ -15,12 +15,14 @@ from typing import Any
 
 from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import CylinderFamily
+from physgt.datasets.heat import HeatFamily
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
 GENERATORS: dict[str, type[CaseFamily]] = {
     "cylinder": CylinderFamily,
+    "heat": HeatFamily,
 }
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -13,23 +13,13 @@ nu du/dn = p n, the usual outflow condition.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
+from physgt.datasets.finite_elements import assemble, factorize, grad, mass, skfem, stiffness
 from physgt.errors import PhysgtError
-
-try:
-    import skfem
-    from skfem.helpers import dot, grad
-except ImportError as error:
-    raise PhysgtError(
-        "Generating flows needs scikit-fem, which is not installed. "
-        "Install it: pip install 'physgt[generate]'"
-    ) from error
 
 Array = NDArray[np.float64]
 BoundaryVelocity = Callable[[Array, float], Array]
@@ -73,10 +63,10 @@ class TaylorHood:
         self.positions: Array = velocity.doflocs
         self.vertices = velocity.nodal_dofs[0]
         self.pressure_vertices = pressure.nodal_dofs[0]
-        self.mass = _assemble(lambda u, v, w: u * v, velocity)
-        self.stiffness = _assemble(lambda u, v, w: dot(grad(u), grad(v)), velocity)
+        self.mass = mass(velocity)
+        self.stiffness = stiffness(velocity)
         self.divergence = [
-            _assemble(lambda u, p, w, axis=axis: -p * grad(u)[axis], velocity, pressure)
+            assemble(lambda u, p, w, axis=axis: -p * grad(u)[axis], velocity, pressure)
             for axis in range(2)
         ]
         self.node_size = _node_size(velocity)
@@ -118,7 +108,7 @@ class TaylorHood:
         """The matrix of (w . grad) for a fixed field w (n, 2)."""
         basis = self.velocity_basis
         wx, wy = (basis.interpolate(component) for component in velocity.T.copy())
-        return _assemble(
+        return assemble(
             lambda u, v, w: v * (w.x * grad(u)[0] + w.y * grad(u)[1]), basis, x=wx, y=wy
         )
 
@@ -212,16 +202,7 @@ class IncompressibleFlow:
         block, self._momentum_of_held = rows[:, self._free], rows[:, self.held_nodes]
         bx, by = self._free_divergence
         system = sparse.bmat([[block, None, bx.T], [None, block, by.T], [bx, by, None]], "csc")
-        # Orders by the symmetric pattern: 2.5 times faster to solve than the default here. Blocks
-        # of columns (relax, panel_size) only add to the work of factors this sparse.
-        self._factors = splu(
-            system,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=1e-3,
-            relax=1,
-            panel_size=1,
-            options={"SymmetricMode": True},
-        )
+        self._factors = factorize(system)
         self.factorizations += 1
 
     def _solve(self, load: Array) -> Array:
@@ -245,10 +226,6 @@ class IncompressibleFlow:
                 f"The flow solver diverged at t = {self.time:g} s with dt = {self.dt:g} s. "
                 "Give more substeps."
             )
-
-
-def _assemble(form: Callable[..., Array], *bases: Any, **fields: Any) -> sparse.csr_matrix:
-    return skfem.BilinearForm(form).assemble(*bases, **fields).tocsr()
 
 
 def _node_size(basis: skfem.Basis) -> Array:

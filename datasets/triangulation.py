@@ -36,6 +36,23 @@ def circle_points(center: ArrayLike, radius: float, count: int) -> Array:
     return np.asarray(center) + radius * np.column_stack([np.cos(angles), np.sin(angles)])
 
 
+def ellipse_points(
+    center: ArrayLike, semi_axes: tuple[float, float], angle: float, count: int
+) -> Array:
+    """`count` points (count, 2) at equal distances around an ellipse, counter-clockwise.
+
+    Its first semi-axis is turned by `angle` from x.
+    """
+    parameter = np.linspace(0.0, 2 * np.pi, 2000)
+    a, b = semi_axes
+    fine = np.column_stack([a * np.cos(parameter), b * np.sin(parameter)])
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(fine, axis=0), axis=1))])
+    even = np.interp(np.arange(count) * length[-1] / count, length, parameter)
+    along, across = a * np.cos(even), b * np.sin(even)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return np.asarray(center) + np.column_stack([along, across]) @ turn
+
+
 def polygon_points(corners: Sequence[Sequence[float]], size: SizeFunction) -> Array:
     """Points (n, 2) along a closed polygon, corners included, spaced by the size function."""
     ends = np.asarray(corners, dtype=np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import skfem
 
-from physgt.datasets import navier_stokes
+from physgt.datasets import finite_elements
 from physgt.datasets.navier_stokes import IncompressibleFlow, TaylorHood, mesh_with_circle
 from physgt.datasets.triangulation import circle_points, polygon_points, triangulate
 from physgt.errors import PhysgtError
@@ -148,4 +148,4 @@ def test_a_flow_that_is_not_finite_is_one_clear_error():
 def test_without_scikit_fem_the_error_names_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skfem", None)
     with pytest.raises(PhysgtError, match=r"pip install 'physgt\[generate\]'"):
-        runpy.run_path(navier_stokes.__file__)
+        runpy.run_path(finite_elements.__file__)

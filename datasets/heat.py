@@ -1,0 +1,283 @@
+"""Heat spreading through a plate with elliptic holes: the case family `heat`.
+
+The medium may drift through the plate; its sides and the rims of its holes keep temperatures of
+their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from physgt.datasets.case_family import (
+    Range,
+    check_counts,
+    check_numbers,
+    check_pair,
+    check_ranges,
+)
+from physgt.datasets.triangulation import ellipse_points, polygon_points, triangulate
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh, NodeType
+from physgt.trajectory import Trajectory
+
+Array = NDArray[np.float64]
+
+SIDES = ("left", "right", "bottom", "top")
+# Mesh sizes at refinement 1, in lengths of the plate's shorter side.
+SIZE_AT_HOLES = 0.026
+LARGEST_SIZE = 0.042
+GROWTH_FROM_HOLES = 0.2
+# Between holes, and from a hole to a side, in lengths of the shorter side.
+GAP = 0.06
+TRIES = 10_000
+# Initial temperature: the mean of its range, and hot and cold spots of a Gaussian's shape.
+NUM_SPOTS = 3
+SPOT_SIZE = (0.05, 0.15)  # standard deviation, in lengths of the shorter side
+
+
+@dataclass(frozen=True)
+class HeatFamily:
+    """Heat in a plate with elliptic holes, through which a medium may drift.
+
+    Each seed draws from the ranges (low, high), evenly; all else is shared. Units are m, s, K,
+    m/s; diffusivity in m2/s. The medium drifts with one velocity everywhere, in any direction.
+    Sides and rims of holes keep the temperatures drawn for each of them. The results are saved
+    every `dt`, num_steps + 1 times, after `spin_up` seconds, in which the initial temperature
+    comes to fit the boundary.
+
+    `refinement` divides all mesh sizes: 1 gives 600 to 900 nodes, 5 about 20,000. `substeps` are
+    the solver's steps per `dt` at refinement 1; they grow with it.
+    """
+
+    plate: tuple[float, float] = (0.1, 0.1)
+    num_holes: tuple[int, int] = (1, 4)
+    semi_axis: Range = (0.005, 0.014)
+    diffusivity: Range = (5e-5, 2e-4)
+    speed: Range = (0.0, 0.01)
+    side_temperature: Range = (290.0, 350.0)
+    hole_temperature: Range = (270.0, 390.0)
+    initial_temperature: Range = (290.0, 350.0)
+    refinement: float = 1.0
+    dt: float = 0.02
+    num_steps: int = 100
+    spin_up: float = 0.1
+    substeps: int = 1
+
+    def __post_init__(self) -> None:
+        check_pair(self, "plate", "width and height")
+        check_ranges(self, "semi_axis", "diffusivity")
+        check_ranges(self, "num_holes", "speed", at_least=0)
+        check_ranges(
+            self, "side_temperature", "hole_temperature", "initial_temperature", at_least=0
+        )
+        check_numbers(self, "refinement", "dt")
+        check_numbers(self, "spin_up", at_least=0)
+        check_counts(self, "num_steps", "substeps")
+        if not all(isinstance(count, int) for count in self.num_holes):
+            raise PhysgtError(f"num_holes = {self.num_holes}, expected two whole numbers.")
+        self._check_oscillations()
+
+    def draw(self, seed: int) -> HeatCase:
+        rng = np.random.default_rng(seed)
+        count = int(rng.integers(self.num_holes[0], self.num_holes[1], endpoint=True))
+        holes = self._draw_holes(rng, count)
+        speed, direction = rng.uniform(*self.speed), rng.uniform(0, 2 * np.pi)
+        low, high = self.initial_temperature
+        return HeatCase(
+            plate=self.plate,
+            holes=holes,
+            diffusivity=rng.uniform(*self.diffusivity),
+            velocity=(speed * math.cos(direction), speed * math.sin(direction)),
+            side_temperatures=tuple(rng.uniform(*self.side_temperature, len(SIDES))),
+            hole_temperatures=tuple(rng.uniform(*self.hole_temperature, count)),
+            mean_temperature=0.5 * (low + high),
+            spots=rng.uniform(0, 1, (NUM_SPOTS, 2)) * self.plate,
+            spot_sizes=rng.uniform(*SPOT_SIZE, NUM_SPOTS) * min(self.plate),
+            spot_temperatures=rng.uniform(-0.5, 0.5, NUM_SPOTS) * (high - low),
+        )
+
+    def simulate(self, seed: int) -> Trajectory:
+        """Temperature in K on the mesh of one seed."""
+        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        from physgt.datasets.advection_diffusion import AdvectionDiffusion
+
+        case = self.draw(seed)
+        mesh = heat_mesh(case, self.refinement, seed)
+        held, held_temperature = case.held(mesh)
+        substeps = math.ceil(self.substeps * self.refinement)
+        heat = AdvectionDiffusion(
+            mesh,
+            case.initial_temperature(mesh.points),
+            case.diffusivity,
+            self.dt / substeps,
+            held,
+            lambda time: held_temperature,
+            velocity=np.array(case.velocity),
+        )
+        for _ in range(round(self.spin_up / heat.dt)):
+            heat.step()
+        temperature = np.empty((self.num_steps + 1, mesh.num_points), np.float32)
+        for frame in range(self.num_steps + 1):
+            for _ in range(substeps if frame else 0):
+                heat.step()
+            temperature[frame] = heat.temperature
+        return Trajectory.from_arrays(
+            mesh,
+            np.arange(self.num_steps + 1) * self.dt,
+            {"temperature": temperature},
+            static={
+                "diffusivity": np.array(case.diffusivity, np.float32),
+                "velocity": np.tile(np.array(case.velocity, np.float32), (mesh.num_points, 1)),
+            },
+            units={"temperature": "K", "diffusivity": "m2/s", "velocity": "m/s"},
+            attributes={
+                "seed": seed,
+                "holes": [asdict(hole) for hole in case.holes],
+                "diffusivity": case.diffusivity,
+                "velocity": case.velocity,
+                "side_temperatures": dict(zip(SIDES, case.side_temperatures, strict=True)),
+                "hole_temperatures": case.hole_temperatures,
+                "dt": self.dt,
+                "solver": "advection and diffusion, linear elements, Crank-Nicolson (scikit-fem)",
+            },
+        )
+
+    def _draw_holes(self, rng: np.random.Generator, count: int) -> tuple[Hole, ...]:
+        """Ellipses whose circles about them keep the gap from each other and from the sides."""
+        holes: list[Hole] = []
+        width, height = self.plate
+        gap = GAP * min(self.plate)
+        for _ in range(TRIES):
+            if len(holes) == count:
+                return tuple(holes)
+            x, y = rng.uniform(0, 1, 2) * self.plate
+            a, b = rng.uniform(*self.semi_axis, 2)
+            hole = Hole(x, y, a, b, angle=rng.uniform(0, np.pi))
+            clear = hole.reach + gap
+            inside = clear < hole.x < width - clear and clear < hole.y < height - clear
+            if inside and all(hole.distance_to(other) > clear + other.reach for other in holes):
+                holes.append(hole)
+        raise PhysgtError(
+            f"found no room for {count} holes of semi_axis = {self.semi_axis} in a plate of "
+            f"{width:g} m by {height:g} m. Lower num_holes or semi_axis."
+        )
+
+    def _check_oscillations(self) -> None:
+        """Linear elements oscillate where a cell is carried through faster than heat spreads."""
+        size = LARGEST_SIZE * min(self.plate) / self.refinement
+        peclet = self.speed[1] * size / (2 * self.diffusivity[0])
+        if peclet > 1:
+            raise PhysgtError(
+                f"speed = {self.speed} with diffusivity = {self.diffusivity} gives a cell Péclet "
+                f"number of up to {peclet:.2g}, expected 1 or less, or the temperature oscillates. "
+                f"Set refinement = {math.ceil(10 * peclet * self.refinement) / 10:g} or more."
+            )
+
+
+@dataclass(frozen=True)
+class Hole:
+    """An ellipse: center and semi-axes in m, the angle from x to the first axis."""
+
+    x: float
+    y: float
+    a: float
+    b: float
+    angle: float
+
+    @property
+    def reach(self) -> float:
+        return max(self.a, self.b)
+
+    @property
+    def perimeter(self) -> float:
+        """Ramanujan's approximation."""
+        a, b = self.a, self.b
+        return math.pi * (3 * (a + b) - math.sqrt((3 * a + b) * (a + 3 * b)))
+
+    def distance_to(self, other: Hole) -> float:
+        return math.hypot(self.x - other.x, self.y - other.y)
+
+
+@dataclass(frozen=True)
+class HeatCase:
+    """One plate and what happens in it; units as in HeatFamily.
+
+    Temperatures of sides are in the order of SIDES. A spot is a Gaussian: center (S, 2), standard
+    deviation (S,), and temperature above the mean (S,).
+    """
+
+    plate: tuple[float, float]
+    holes: tuple[Hole, ...]
+    diffusivity: float
+    velocity: tuple[float, float]
+    side_temperatures: tuple[float, ...]
+    hole_temperatures: tuple[float, ...]
+    mean_temperature: float
+    spots: Array
+    spot_sizes: Array
+    spot_temperatures: Array
+
+    def initial_temperature(self, points: Array) -> Array:
+        squared = ((points[:, None] - self.spots) ** 2).sum(axis=-1)
+        spots = np.exp(-squared / (2 * self.spot_sizes**2)) @ self.spot_temperatures
+        return self.mean_temperature + spots
+
+    def held(self, mesh: Mesh) -> tuple[NDArray[np.int64], Array]:
+        """The nodes of sides and holes, and their temperatures."""
+        names = [*SIDES, *(f"hole_{number}" for number in range(1, len(self.holes) + 1))]
+        temperatures = [*self.side_temperatures, *self.hole_temperatures]
+        nodes = [mesh.node_sets[name] for name in names]
+        return np.concatenate(nodes), np.repeat(temperatures, [len(n) for n in nodes])
+
+
+def heat_mesh(case: HeatCase, refinement: float = 1.0, seed: int = 0) -> Mesh:
+    """Triangles with a node set for each side and hole, and `sides` and `holes` for all of them.
+
+    Corners belong to the left and right sides. Sides have the node type wall, holes obstacle.
+    """
+    unit = min(case.plate) / refinement
+    near, far = SIZE_AT_HOLES * unit, LARGEST_SIZE * unit
+    rims = [
+        ellipse_points(
+            (hole.x, hole.y), (hole.a, hole.b), hole.angle, max(8, round(hole.perimeter / near))
+        )
+        for hole in case.holes
+    ]
+    tree = cKDTree(np.vstack(rims)) if rims else None
+
+    def size(points: Array) -> Array:
+        distance = np.full(len(points), np.inf) if tree is None else tree.query(points)[0]
+        return np.minimum(near + GROWTH_FROM_HOLES * distance, far)
+
+    width, height = case.plate
+    corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
+    loops = [polygon_points(corners, size), *rims]
+    points, triangles = triangulate(loops, size, seed)
+
+    x, y = points.T
+    left, right = x == 0, x == width
+    between = ~(left | right)
+    sets = {
+        "left": left,
+        "right": right,
+        "bottom": between & (y == 0),
+        "top": between & (y == height),
+    }
+    node_sets = {name: np.flatnonzero(where) for name, where in sets.items()}
+    ends = np.cumsum([len(loop) for loop in loops])
+    for number, (first, last) in enumerate(pairwise(ends), start=1):
+        node_sets[f"hole_{number}"] = np.arange(first, last)
+    node_sets["sides"] = np.arange(ends[0])
+    node_sets["holes"] = np.arange(ends[0], ends[-1])
+    node_type = np.full(len(points), NodeType.NORMAL)
+    node_type[node_sets["sides"]] = NodeType.WALL_BOUNDARY
+    node_type[node_sets["holes"]] = NodeType.OBSTACLE
+    return Mesh.from_blocks(
+        points, [("triangle", triangles)], node_type=node_type, node_sets=node_sets
+    )
