@@ -15,6 +15,13 @@ from physgt.task import Field
 AXES = ("x", "y", "z")
 
 
+def component_suffix(field: Field, column: int) -> str:
+    """What the name of a field's component ends in."""
+    if field.components == 1:
+        return ""
+    return f"_{AXES[column]}" if field.components <= len(AXES) else f"_{column}"
+
+
 def field_variable(declared: Field, values: Any, *, over_time: bool) -> xr.Variable:
     """Values of a field, an array or lazy, with the names of their dimensions and the units."""
     dims = ["time"] if over_time else []

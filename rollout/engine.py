@@ -233,11 +233,13 @@ def _collect(run: _Run, kept: Kept, num_steps: int, progress: Progress | None) -
             states.append(run.task.unpack_state(state.values, run.initial.mesh))
         if progress is not None and state.step:
             progress(state.step, num_steps, state.note)
-    return Trajectory.from_arrays(
+    found = Trajectory.from_arrays(
         run.initial.mesh,
         np.array(times),
         {field.name: np.stack([state[field.name] for state in states]) for field in kept.fields},
-        static={field.name: values for field, values in _static(run.initial).items()},
         units={field.name: field.units for field in kept.fields},
         attributes=dict(run.initial.attributes),
     )
+    static = [field.name for field in _static(run.initial)]
+    fields = found.fields.assign({name: run.initial.fields.variables[name] for name in static})
+    return Trajectory(found.mesh, fields, found.attributes)

@@ -26,3 +26,19 @@ def score_table(scores: xr.Dataset) -> Table:
                     str(metric), str(field), str(forecast), *(f"{value:.4f}" for value in row)
                 )
     return listing
+
+
+def sweep_table(summary: xr.Dataset) -> Table:
+    """The summary of `sweep`: a row a case and field."""
+    listing = Table(
+        "case", "field", "least", "mean", "largest", "largest ever", "finite steps",
+        box=SIMPLE_HEAD,
+    )  # fmt: skip
+    for case in summary["case"].values:
+        of_case = summary.sel(case=case)
+        for field in summary["field"].values:
+            row = of_case.sel(field=field)
+            kinds = ("least", "mean", "largest", "largest_ever")
+            figures = [f"{float(row[kind]):.4g}" for kind in kinds]
+            listing.add_row(str(case), str(field), *figures, str(int(of_case["finite_steps"])))
+    return listing

@@ -9,10 +9,11 @@ import sys
 
 import numpy as np
 
-from physgt.coupling.bmi_grid import Grid, Variable, component_suffix
+from physgt.coupling.bmi_grid import Grid, Variable
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import SAME_TIME, Stepper
 from physgt.errors import PhysgtError
+from physgt.fields import component_suffix
 
 try:
     from bmipy import Bmi

@@ -53,10 +53,3 @@ class Grid:
     def lacks(self, what: str) -> NotImplementedError:
         """What BMI's structured grids have."""
         return NotImplementedError(f"a grid of type {self.kind} has no {what}")
-
-
-def component_suffix(field: Field, column: int) -> str:
-    """What the name of a field's component ends in."""
-    if field.components == 1:
-        return ""
-    return f"_{AXES[column]}" if field.components <= len(AXES) else f"_{column}"

@@ -20,10 +20,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from physgt.coupling.bmi_grid import component_suffix
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import Stepper, StepperState
 from physgt.errors import PhysgtError
+from physgt.fields import component_suffix
 from physgt.task import Field, Task
 from physgt.trajectory import Trajectory
 

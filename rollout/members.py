@@ -1,0 +1,162 @@
+"""Several rollouts in lockstep on one mesh, batched on one device."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from physgt.errors import PhysgtError
+from physgt.graph import batch_graphs
+from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.guards import GuardWarning
+from physgt.simulator import Simulator
+from physgt.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One rollout among several: what runs, and from where. prescribed: see rollout."""
+
+    name: str
+    simulator: Simulator
+    initial: Trajectory
+    prescribed: Trajectory | None = None
+
+
+class States(NamedTuple):
+    """values (members, N, S) after step number `step`; alive (members,): which are still finite."""
+
+    step: int
+    time: float
+    values: np.ndarray
+    alive: np.ndarray
+
+
+def integrate_members(
+    members: Sequence[Member], num_steps: int, *, batch_size: int = 8
+) -> Iterator[States]:
+    """Yield the states of all members for the start and each of `num_steps` steps.
+
+    Members of one simulator are advanced `batch_size` at a time, as one graph of several parts.
+    A member whose state stops being finite is named in a warning and left out from there on: its
+    values become NaN, the others go on. Raises PhysgtError where members have other meshes,
+    targets, dt or start times.
+    """
+    _check(members)
+    task = members[0].simulator.task
+    groups = _groups(members, batch_size)
+    batches = [_Batch([members[i] for i in group]) for group in groups]
+    origin = float(members[0].initial.times[0])
+    states = np.empty((len(members), members[0].initial.mesh.num_points, task.state_size), "f4")
+    for group, batch in zip(groups, batches, strict=True):
+        states[group] = batch.start(origin)
+    alive = np.ones(len(members), dtype=bool)
+    yield States(0, origin, states, alive.copy())
+    for step in range(1, num_steps + 1):
+        before, time = origin + (step - 1) * task.dt, origin + step * task.dt
+        advanced = np.empty_like(states)
+        for group, batch in zip(groups, batches, strict=True):
+            advanced[group] = batch.advance(states[group], before, time)
+        states = advanced
+        lost = alive & ~np.isfinite(states).all(axis=(1, 2))
+        for number in np.flatnonzero(lost).tolist():
+            told = f"member '{members[number].name}' is not finite in step {step}, time {time:g} s"
+            warnings.warn(f"{told}: left out from there on.", GuardWarning, stacklevel=2)
+        alive = alive & ~lost
+        states[~alive] = np.nan
+        yield States(step, time, states, alive.copy())
+
+
+def perturbed(
+    simulator: Simulator, initial: Trajectory, count: int, amplitude: float, seed: int = 0
+) -> list[Trajectory]:
+    """The start, and count - 1 copies of it with normal noise on what the boundary leaves free.
+
+    amplitude: standard deviation, in those of each target in the training data. Noise of copy k
+    comes from (seed, k): a larger ensemble holds the smaller one.
+    """
+    task, mesh = simulator.task, initial.mesh
+    state = task.pack_state(initial.frame(0, [t.name for t in task.targets]), mesh)
+    free, deviation = task.free_mask(mesh), simulator.state.std.cpu().numpy()
+    starts = [initial.initial()]
+    for copy in range(1, count):
+        noise = np.random.default_rng([seed, copy]).normal(size=state.shape)
+        fields = task.unpack_state(
+            np.where(free, state + amplitude * deviation * noise, state), mesh
+        )
+        moved = initial.initial().fields.copy()
+        for name, values in fields.items():
+            dtype = moved[name].dtype
+            moved[name] = moved[name].copy(data=values[None].astype(dtype))
+        starts.append(Trajectory(mesh, moved, initial.attributes))
+    return starts
+
+
+class _Batch:
+    """Members of one simulator, their graphs end to end."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        simulator = members[0].simulator
+        self.boundaries = [BoundaryValues(simulator.task, m.initial, m.prescribed) for m in members]
+        for boundary in self.boundaries:
+            boundary.require_complete()
+        graph = simulator.build_graph(members[0].initial.mesh)
+        self._graph = batch_graphs([graph] * len(members))
+        with torch.inference_mode():
+            self._step = simulator.on_fixed_mesh(self._graph)
+
+    def start(self, time: float) -> np.ndarray:
+        return np.stack([b.enforce(b.initial_state(), time) for b in self.boundaries])
+
+    @torch.inference_mode()
+    def advance(self, states: np.ndarray, before: float, time: float) -> np.ndarray:
+        """(members, N, S) -> the same one step later, from `before` to `time`."""
+        forcings = np.concatenate([boundary.forcing(before) for boundary in self.boundaries])
+        # What is lost stays away from the arithmetic.
+        given = np.nan_to_num(states, nan=0.0).reshape(len(forcings), -1)
+        advanced = self._step(self._graph.from_mesh(given), self._graph.from_mesh(forcings))
+        found = self._graph.to_mesh(advanced).reshape(states.shape)
+        return np.stack(
+            [
+                boundary.enforce(state, time)
+                for boundary, state in zip(self.boundaries, found, strict=True)
+            ]
+        )
+
+
+def _groups(members: Sequence[Member], batch_size: int) -> list[list[int]]:
+    """Numbers of members of one simulator, at most batch_size together."""
+    by_simulator: dict[int, list[int]] = {}
+    for number, member in enumerate(members):
+        by_simulator.setdefault(id(member.simulator), []).append(number)
+    return [
+        numbers[i : i + batch_size]
+        for numbers in by_simulator.values()
+        for i in range(0, len(numbers), batch_size)
+    ]
+
+
+def _check(members: Sequence[Member]) -> None:
+    if not members:
+        raise PhysgtError("an ensemble needs one member or more.")
+    first = members[0]
+    for member in members[1:]:
+        ours, theirs = (
+            (m.simulator.task.targets, m.simulator.task.dt, float(m.initial.times[0]))
+            for m in (first, member)
+        )
+        if ours != theirs:
+            raise PhysgtError(
+                f"member '{member.name}' has other targets, dt or start time than "
+                f"'{first.name}': {theirs} against {ours}."
+            )
+        if not np.array_equal(member.initial.mesh.points, first.initial.mesh.points):
+            raise PhysgtError(
+                f"member '{member.name}' lies on another mesh than '{first.name}'; "
+                "an ensemble needs one mesh."
+            )

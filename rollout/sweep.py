@@ -1,0 +1,173 @@
+"""A sweep: one model, a table of cases that differ in their forcings or starts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from physgt.datasets import open_trajectory
+from physgt.errors import PhysgtError
+from physgt.fields import component_suffix, field_variable
+from physgt.rollout.engine import Progress
+from physgt.rollout.ensemble import append_members, member_writers
+from physgt.rollout.members import Member, integrate_members
+from physgt.simulator import Simulator
+from physgt.task import Field, Forcing, Task
+from physgt.trajectory import Trajectory
+
+
+def read_sweep(path: Path, simulator: Simulator, start: Trajectory) -> list[Member]:
+    """The cases of a CSV table, a row each; its first line names the columns.
+
+    name: of the case and its file; its row's number without it. start: a file to start from, seen
+    from the table's folder; `start` without it. Any other column is a forcing that doesn't change
+    over time, the same at all nodes; of a vector, one column a component: gravity_x, gravity_y.
+
+    Raises PhysgtError naming the row and column.
+    """
+    if not path.is_file():
+        raise PhysgtError(f"{path}: no such table.")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, skipinitialspace=True))
+    if not rows:
+        raise PhysgtError(f"{path}: no case; expected a line of column names and a line a case.")
+    known = {name: forcing for forcing in _constant(simulator.task) for name in names(forcing)}
+    for name in rows[0]:
+        if name not in ("name", "start", *known):
+            raise PhysgtError(
+                f"{path}: no column '{name}' is known; expected 'name', 'start' or a forcing of "
+                f"the model that stays over time: {list(known) or 'it has none'}."
+            )
+    members: list[Member] = []
+    for number, row in enumerate(rows, start=1):
+        name = row.get("name") or f"{number:0{len(str(len(rows)))}d}"
+        if name in [member.name for member in members]:
+            raise PhysgtError(f"{path}: row {number}: a second case called '{name}'.")
+        own = row.get("start")
+        initial = open_trajectory(path.parent / own).initial() if own else start
+        try:
+            members.append(Member(name, simulator, _with_forcings(initial, simulator.task, row)))
+        except PhysgtError as error:
+            raise PhysgtError(f"{path}: row {number}: {error}") from error
+    return members
+
+
+def names(field: Field) -> list[str]:
+    """A name a component: speed; gravity_x, gravity_y."""
+    return [field.name + component_suffix(field, column) for column in range(field.components)]
+
+
+def _constant(task: Task) -> list[Forcing]:
+    return [forcing for forcing in task.forcings if not forcing.over_time]
+
+
+def _with_forcings(initial: Trajectory, task: Task, row: Mapping[str, str | None]) -> Trajectory:
+    """`initial` with the forcings of a row, on all nodes, in place of its own."""
+    fields = initial.fields
+    for forcing in _constant(task):
+        given = {k: row[name] for k, name in enumerate(names(forcing)) if row.get(name)}
+        if not given:
+            continue
+        values = np.full(forcing.components, np.nan)
+        if forcing.name in fields:
+            own = fields[forcing.name].values.reshape(-1, forcing.components)
+            values = np.where((own == own[0]).all(axis=0), own[0], np.nan)
+        for k, text in given.items():
+            values[k] = _number(names(forcing)[k], text)
+        if np.isnan(values).any():
+            raise PhysgtError(
+                f"the forcing '{forcing.name}' needs all of its columns {names(forcing)}, as the "
+                "start has none or other values at other nodes."
+            )
+        declared = Field(forcing.name, forcing.components, forcing.units, "global", "float64")
+        variable = field_variable(
+            declared, values if forcing.components > 1 else values[0], over_time=False
+        )
+        fields = fields.drop_vars(forcing.name, errors="ignore").assign({forcing.name: variable})
+    return Trajectory(initial.mesh, fields, initial.attributes)
+
+
+def _number(name: str, text: str | None) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise PhysgtError(f"{name} = '{text}', expected a finite number.")
+    return value
+
+
+def sweep(
+    members: Sequence[Member],
+    num_steps: int,
+    folder: Path,
+    *,
+    every: int = 1,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Roll out all cases to FOLDER/NAME.vtkhdf and sum them up.
+
+    The summary has, over (case, field), the least, mean and largest length of each target at the
+    last time, the largest over all times, and over (case) the steps that stayed finite. Cases on
+    one mesh are advanced together. It is also written to FOLDER/summary.csv.
+    """
+    parts: dict[bytes, list[Member]] = {}
+    for member in members:
+        parts.setdefault(member.initial.mesh.points.tobytes(), []).append(member)
+    total, done, summaries = num_steps * len(members), 0, []
+    for part in parts.values():
+        summary = _Summary(part)
+        with ExitStack() as stack:
+            writers = [stack.enter_context(w) for w in member_writers(part, folder)]
+            for states in integrate_members(part, num_steps, batch_size=batch_size):
+                summary.add(states.step, states.values, states.alive)
+                if states.step % every == 0:
+                    append_members(writers, part, states)
+                if progress is not None and states.step:
+                    progress(done + states.step * len(part), total, "")
+        done += num_steps * len(part)
+        summaries.append(summary.dataset())
+    found = xr.concat(summaries, dim="case").sel(case=[member.name for member in members])
+    found.to_dataframe().to_csv(folder / "summary.csv")
+    return found
+
+
+class _Summary:
+    """What is told of each case."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members, self.task = members, members[0].simulator.task
+        shape = len(members), len(self.task.targets)
+        self.last = {kind: np.full(shape, np.nan) for kind in ("least", "mean", "largest")}
+        self.largest_ever = np.full(shape, -np.inf)
+        self.steps = np.zeros(len(members), dtype=int)
+
+    def add(self, step: int, values: np.ndarray, alive: np.ndarray) -> None:
+        for number in np.flatnonzero(alive):
+            self.steps[number] = step
+            for k, target in enumerate(self.task.targets):
+                columns = values[number][:, self.task.columns(target.name)]
+                size = columns[:, 0] if target.components == 1 else np.linalg.norm(columns, axis=1)
+                self.last["least"][number, k] = size.min()
+                self.last["mean"][number, k] = size.mean()
+                self.last["largest"][number, k] = size.max()
+                self.largest_ever[number, k] = max(self.largest_ever[number, k], size.max())
+
+    def dataset(self) -> xr.Dataset:
+        over_fields = {**self.last, "largest_ever": self.largest_ever}
+        return xr.Dataset(
+            {
+                **{name: (("case", "field"), values) for name, values in over_fields.items()},
+                "finite_steps": ("case", self.steps),
+            },
+            {
+                "case": [member.name for member in self.members],
+                "field": [target.name for target in self.task.targets],
+            },
+        )

@@ -1,0 +1,169 @@
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from heat_case import HEAT, SMALL_MODELS, heat_trajectory
+from physgt import Forcing, PhysgtError, Simulator, Task, Trajectory
+from physgt.datasets import open_trajectory
+from physgt.rollout import (
+    GuardWarning,
+    Member,
+    ensemble,
+    integrate_members,
+    perturbed,
+    read_sweep,
+    rollout,
+    sweep,
+)
+
+
+def members_of(simulator: Simulator, heat: Trajectory, count: int) -> list[Member]:
+    simulator.state.std.fill_(17.0)
+    starts = perturbed(simulator, heat, count, amplitude=0.1)
+    return [Member(f"m{k}", simulator, start) for k, start in enumerate(starts)]
+
+
+def alone(member: Member, num_steps: int) -> np.ndarray:
+    return rollout(member.simulator, member.initial, num_steps).fields["temperature"].values
+
+
+def test_members_together_are_what_each_is_alone(simulator, heat):
+    members = members_of(simulator, heat, 5)
+    states = list(integrate_members(members, 4, batch_size=2))
+    for number, member in enumerate(members):
+        together = np.stack([s.values[number, :, 0] for s in states])
+        np.testing.assert_allclose(together, alone(member, 4), rtol=1e-5)
+
+
+def test_noise_leaves_the_boundary_and_the_first_member_as_they_are(simulator, heat):
+    starts = perturbed(simulator, heat, 3, amplitude=0.1, seed=5)
+    values = np.stack([s.fields["temperature"].values[0] for s in starts])
+    rim = heat.mesh.node_sets["rim"]
+    np.testing.assert_array_equal(values[0], heat.frame(0)["temperature"])
+    np.testing.assert_array_equal(values[:, rim], np.repeat(values[:1, rim], 3, axis=0))
+    inside = np.setdiff1d(np.arange(heat.mesh.num_points), rim)
+    moved = (values[1:, inside] - values[0, inside]) / (0.1 * float(simulator.state.std))
+    assert 0.5 < moved.std() < 1.5
+    again = perturbed(simulator, heat, 2, amplitude=0.1, seed=5)[1]
+    np.testing.assert_array_equal(again.fields["temperature"].values[0], values[1])
+
+
+def test_statistics_are_those_of_the_members_alone(simulator, heat, tmp_path):
+    members = members_of(simulator, heat, 5)
+    found = ensemble(
+        members, 6, tmp_path / "spread.vtkhdf", quantiles=[0.05, 0.5], every=3,
+        member_folder=tmp_path / "members",
+    ).fields  # fmt: skip
+    single = np.stack([alone(member, 6)[::3] for member in members]).astype(np.float64)
+    np.testing.assert_allclose(found["temperature_mean"], single.mean(axis=0), rtol=1e-5)
+    spread = single.std(axis=0, ddof=1)
+    np.testing.assert_allclose(found["temperature_spread"], spread, rtol=1e-3, atol=1e-4)
+    fifth = np.quantile(single, 0.05, axis=0)
+    np.testing.assert_allclose(found["temperature_q05"], fifth, rtol=1e-5)
+    np.testing.assert_allclose(found["temperature_q50"], np.median(single, axis=0), rtol=1e-5)
+    assert (found["members"] == 5).all()
+    kept = open_trajectory(tmp_path / "members" / "m3.vtkhdf").fields["temperature"]
+    np.testing.assert_allclose(kept, single[3], rtol=1e-5)
+
+
+def test_several_models_are_members_of_one_ensemble(heat, tmp_path):
+    members = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        simulator = Simulator(HEAT, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).eval()
+        simulator.edge_length.fill_(0.2)
+        members.append(Member(f"seed{seed}", simulator, heat.initial()))
+    found = ensemble(members, 3, tmp_path / "models.vtkhdf")
+    expected = np.mean([alone(member, 3) for member in members], axis=0)
+    np.testing.assert_allclose(found.fields["temperature_mean"], expected, rtol=1e-5)
+
+
+def test_a_member_that_diverges_is_named_and_the_others_go_on(heat, tmp_path):
+    members = []
+    for name, scale in (("calm", 1.0), ("wild", 1e30), ("quiet", 0.5)):
+        torch.manual_seed(0)
+        simulator = Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"]).eval()
+        simulator.increment.std.fill_(scale)
+        members.append(Member(name, simulator, heat.initial()))
+    with pytest.warns(GuardWarning, match=r"'wild' is not finite in step \d+, time .* left out"):
+        found = ensemble(members, 12, tmp_path / "out.vtkhdf").fields
+    assert found["members"].values.tolist()[0] == 3
+    assert found["members"].values.tolist()[-1] == 2
+    expected = np.mean([alone(members[0], 12), alone(members[2], 12)], axis=0)
+    np.testing.assert_allclose(found["temperature_mean"][-1], expected[-1], rtol=1e-5)
+
+
+def test_members_on_other_meshes_are_refused(simulator, heat):
+    members = [Member("a", simulator, heat), Member("b", simulator, heat_trajectory(1))]
+    with pytest.raises(PhysgtError, match="'b' lies on another mesh than 'a'"):
+        next(integrate_members(members, 2))
+    with pytest.raises(PhysgtError, match="one member or more"):
+        next(integrate_members([], 2))
+
+
+DRIVEN = Task(
+    HEAT.targets, 0.1, (Forcing("power"), Forcing("gravity", 2)), HEAT.boundary
+)  # fmt: skip
+
+
+@pytest.fixture
+def driven() -> Simulator:
+    torch.manual_seed(0)
+    return Simulator(DRIVEN, 2, "physgto", SMALL_MODELS["physgto"]).eval()
+
+
+def test_a_sweep_runs_each_row_of_a_table_with_its_forcings(driven, heat, tmp_path):
+    start = Trajectory(
+        heat.mesh, heat.fields.assign(power=0.0, gravity=("gravity_component", [0.0, -1.0]))
+    )
+    table = tmp_path / "cases.csv"
+    table.write_text("name, power, gravity_y\nweak, 1.0,\nstrong, 5.0, -2\n")
+    summary = sweep(read_sweep(table, driven, start), 4, tmp_path / "out")
+    for name, power, gravity in (("weak", 1.0, -1.0), ("strong", 5.0, -2.0)):
+        own = Trajectory(
+            heat.mesh,
+            heat.fields.assign(power=power, gravity=("gravity_component", [0.0, gravity])),
+        )
+        expected = rollout(driven, own.initial(), 4).fields["temperature"].values
+        found = open_trajectory(tmp_path / "out" / f"{name}.vtkhdf").fields["temperature"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        row = summary.sel(case=name, field="temperature")
+        assert float(row["mean"]) == pytest.approx(expected[-1].mean(), rel=1e-5)
+        assert float(row["largest_ever"]) == pytest.approx(expected.max(), rel=1e-5)
+        assert int(row["finite_steps"]) == 4
+    written = pandas.read_csv(tmp_path / "out" / "summary.csv")
+    assert written["case"].tolist() == ["weak", "strong"]
+
+
+def test_a_sweep_may_start_each_case_from_a_file_of_its_own(simulator, heat, tmp_path):
+    from physgt.datasets.vtkhdf import write_vtkhdf
+
+    for seed in (0, 1):
+        write_vtkhdf(heat_trajectory(seed), tmp_path / f"start{seed}.vtkhdf")
+    (tmp_path / "cases.csv").write_text("start\nstart1.vtkhdf\nstart0.vtkhdf\n")
+    members = read_sweep(tmp_path / "cases.csv", simulator, heat)
+    summary = sweep(members, 3, tmp_path / "out")
+    assert summary["case"].values.tolist() == ["1", "2"]
+    expected = rollout(simulator, heat_trajectory(1), 3).fields["temperature"].values
+    found = open_trajectory(tmp_path / "out" / "1.vtkhdf").fields["temperature"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("power,wind\n1,2\n", r"no column 'wind' is known.*\['power', 'gravity_x', 'gravity_y'\]"),
+        ("power\nmuch\n", r"row 1: power = 'much', expected a finite number"),
+        ("power\nnan\n", r"row 1: power = 'nan'"),
+        ("gravity_x\n1\n", r"row 1: the forcing 'gravity' needs all of its columns"),
+        ("name,power\na,1\na,2\n", r"row 2: a second case called 'a'"),
+        ("power\n", "no case; expected a line of column names and a line a case"),
+    ],
+)
+def test_a_table_that_cannot_be_run_is_refused_with_row_and_column(
+    text, message, driven, heat, tmp_path
+):
+    (tmp_path / "cases.csv").write_text(text)
+    with pytest.raises(PhysgtError, match=message):
+        read_sweep(tmp_path / "cases.csv", driven, heat)
