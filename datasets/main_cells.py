@@ -27,28 +27,21 @@ def keep_main_cells(
     main = dimensions == dimensions.max()
     if main.all():
         return mesh, dict(cell_data)
-    sizes = np.diff(mesh.offsets)
-    new_number = np.cumsum(main) - 1
-    node_sets, cell_sets = dict(mesh.node_sets), {}
+    node_sets, lower_only = dict(mesh.node_sets), set()
     unnamed = ~main
     for name, cells in mesh.cell_sets.items():
         lower = cells[~main[cells]]
         unnamed[lower] = False
         if lower.size:
             node_sets.setdefault(name, _nodes_of_cells(mesh, lower))
-        if lower.size < cells.size:
-            cell_sets[name] = new_number[cells[main[cells]]]
+        if 0 < lower.size == cells.size:
+            lower_only.add(name)
     for number in np.unique(mesh.cell_types[unnamed]):
         cells = np.flatnonzero(unnamed & (mesh.cell_types == number))
         node_sets.setdefault(CELL_TYPES[int(number)].name, _nodes_of_cells(mesh, cells))
-    kept = replace(
-        mesh,
-        connectivity=mesh.connectivity[np.repeat(main, sizes)],
-        offsets=np.concatenate([[0], np.cumsum(sizes[main])]),
-        cell_types=mesh.cell_types[main],
-        node_sets=node_sets,
-        cell_sets=cell_sets,
-    )
+    kept = mesh.take_cells(np.flatnonzero(main))
+    cell_sets = {name: ids for name, ids in kept.cell_sets.items() if name not in lower_only}
+    kept = replace(kept, node_sets=node_sets, cell_sets=cell_sets)
     return kept, {name: values[main] for name, values in cell_data.items()}
 
 

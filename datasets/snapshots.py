@@ -182,6 +182,7 @@ def _check_same_mesh(source: Path, times: np.ndarray, i: int, mesh: Mesh, first:
         mesh.num_points == first.num_points
         and np.array_equal(mesh.cell_types, first.cell_types)
         and np.array_equal(mesh.connectivity, first.connectivity)
+        and (first.polyhedra is None or first.polyhedra.equals(mesh.polyhedra))
     )
     if not same:
         raise PhysgtError(

@@ -9,8 +9,10 @@ import numpy as np
 import pyvista as pv
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from physgt.cells import POLYHEDRON
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, is_planar
+from physgt.polyhedra import Polyhedra
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -30,7 +32,14 @@ def to_pyvista(
     grid = pv.UnstructuredGrid()
     grid.points = with_three_components(mesh.points if points is None else points)
     cells = pv.CellArray.from_arrays(mesh.offsets, mesh.connectivity)
-    grid.SetCells(numpy_to_vtk(mesh.cell_types, deep=True), cells)
+    cell_types = numpy_to_vtk(mesh.cell_types, deep=True)
+    if mesh.polyhedra is None:
+        grid.SetCells(cell_types, cells)
+    else:
+        own = mesh.polyhedra
+        faces_of_cells = pv.CellArray.from_arrays(own.cell_offsets, own.cell_faces)
+        faces = pv.CellArray.from_arrays(own.offsets, own.connectivity)
+        grid.SetPolyhedralCells(cell_types, cells, faces_of_cells, faces)
     for name, values in (point_data or {}).items():
         grid.point_data[name] = with_z_of_vector(values)
     for name, values in (cell_data or {}).items():
@@ -64,6 +73,7 @@ def from_pyvista(
         offsets=vtk_to_numpy(cells.GetCells().GetOffsetsArray()),
         cell_types=cells.celltypes,
         node_type=np.zeros(len(points)),
+        polyhedra=_polyhedra(cells),
     )
     return mesh, _numbers(cells.point_data), _numbers(cells.cell_data)
 
@@ -88,6 +98,17 @@ def with_z_of_vector(values: np.ndarray) -> np.ndarray:
     """A planar vector (N, 2) with z = 0, since VTK takes only (N, 3) for vectors; others as is."""
     values = np.asarray(values)
     return with_three_components(values) if values.shape[1:] == (2,) else values
+
+
+def _polyhedra(grid: pv.UnstructuredGrid) -> Polyhedra | None:
+    if grid.GetPolyhedronFaceLocations() is None or not (grid.celltypes == POLYHEDRON).any():
+        return None
+    return Polyhedra(
+        grid.polyhedron_face_connectivity,
+        grid.polyhedron_face_offsets,
+        grid.polyhedron_face_location_connectivity,
+        grid.polyhedron_face_location_offsets,
+    )
 
 
 def _numbers(data: pv.DataSetAttributes) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 from xarray.backends import CachingFileManager
 
 from physgt.datasets.hdf5_file import HDF5File
+from physgt.datasets.vtkhdf_polyhedra import read_polyhedra, row_table
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.fields import field_dataset, field_variable, lazy_variable
@@ -104,7 +105,7 @@ def _trajectory(path: Path, file: h5py.File, files: CachingFileManager) -> Traje
 
 
 def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh:
-    starts = _table(root, "PointOffsets", num_times)
+    starts = row_table(root, "PointOffsets", num_times)
     num_points = root["NumberOfPoints"][0]
     connectivity, offsets, cell_types = _read_cells(root, *_cell_starts(root, num_times)[0])
     points = root["Points"][starts[0] : starts[0] + num_points]
@@ -125,6 +126,7 @@ def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh
         node_type=node_type,
         node_sets=_read_sets(own, "node_sets"),
         cell_sets=_read_sets(own, "cell_sets"),
+        polyhedra=read_polyhedra(root, num_times, 0),
     )
 
 
@@ -138,7 +140,7 @@ def _stored_fields(path: Path, root: h5py.Group, mesh: Mesh, num_times: int) -> 
     """All fields of numbers, the points of a moving mesh among them."""
     names = {"node_type"}
     points = root["Points"]
-    starts = _table(root, "PointOffsets", num_times)
+    starts = row_table(root, "PointOffsets", num_times)
     if points.attrs.get("over_time", np.ptp(starts) > 0):
         components = points.attrs.get("components", mesh.dimension)
         names.add("points")
@@ -149,7 +151,7 @@ def _stored_fields(path: Path, root: h5py.Group, mesh: Mesh, num_times: int) -> 
                 continue
             if location == "global" and not _one_value_a_time(root, name, num_times):
                 continue
-            starts = _table(root, f"{group}Offsets/{name}", num_times)
+            starts = row_table(root, f"{group}Offsets/{name}", num_times)
             varies = np.ptp(starts) > 0 or (num_times == 1 and location != "global")
             components = dataset.shape[1] if dataset.ndim == 2 else 1
             field = _field(
@@ -183,17 +185,10 @@ def _one_value_a_time(root: h5py.Group, name: str, num_times: int) -> bool:
     return len(root[f"FieldData/{name}"]) == 1
 
 
-def _table(root: h5py.Group, name: str, num_times: int) -> np.ndarray:
-    """The row at which each time begins: (T,) int64, 0 where the file has no such table."""
-    if f"Steps/{name}" not in root:
-        return np.zeros(num_times, dtype=np.int64)
-    return root[f"Steps/{name}"][:num_times].reshape(num_times).astype(np.int64)
-
-
 def _cell_starts(root: h5py.Group, num_times: int) -> np.ndarray:
     """(T, 3): the part, the first cell and the first connectivity entry of each time."""
     names = ("PartOffsets", "CellOffsets", "ConnectivityIdOffsets")
-    return np.stack([_table(root, name, num_times) for name in names], axis=1)
+    return np.stack([row_table(root, name, num_times) for name in names], axis=1)
 
 
 def _read_cells(
@@ -225,7 +220,9 @@ def _check_one_part(path: Path, root: h5py.Group, num_times: int) -> None:
     for time in np.flatnonzero((starts != starts[0]).any(axis=1)):
         same_points = root["NumberOfPoints"][starts[time, 0]] == root["NumberOfPoints"][0]
         first, later = _read_cells(root, *starts[0]), _read_cells(root, *starts[time])
-        if not same_points or not all(map(np.array_equal, first, later)):
+        faces, later_faces = (read_polyhedra(root, num_times, i) for i in (0, int(time)))
+        same_faces = faces is None or (later_faces is not None and faces.equals(later_faces))
+        if not (same_points and same_faces and all(map(np.array_equal, first, later))):
             raise PhysgtError(
                 f"{path}: the mesh at time number {time} is not that of the first time; "
                 "physgt needs one mesh for all times. Interpolate the results onto one mesh."

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from physgt import __version__
+from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS, POLYHEDRA_VERSION, write_polyhedra
 from physgt.datasets.vtkhdf_rows import ROWS_AHEAD, RowTable, write_rows
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
@@ -162,7 +163,8 @@ class VTKHDFWriter:
 
     def _write_head(self, attributes: Mapping[str, Any]) -> None:
         mesh, root = self.mesh, self._root
-        root.attrs["Version"] = np.array(FORMAT_VERSION)
+        version = FORMAT_VERSION if mesh.polyhedra is None else POLYHEDRA_VERSION
+        root.attrs["Version"] = np.array(version)
         root.attrs["Type"] = np.bytes_("UnstructuredGrid")
         root["NumberOfPoints"] = [mesh.num_points]
         root["NumberOfCells"] = [mesh.num_cells]
@@ -170,6 +172,8 @@ class VTKHDFWriter:
         root.create_dataset("Connectivity", data=mesh.connectivity, **COMPRESSION)
         root.create_dataset("Offsets", data=mesh.offsets, **COMPRESSION)
         root.create_dataset("Types", data=mesh.cell_types, **COMPRESSION)
+        if mesh.polyhedra is not None:
+            write_polyhedra(root, mesh.polyhedra, **COMPRESSION)
         own = self._file.create_group("physgt")
         own.attrs["version"] = __version__
         own.attrs["dimension"] = mesh.dimension
@@ -202,7 +206,9 @@ class VTKHDFWriter:
     def _link_tables(self) -> None:
         """Hard links: a table that several fields share is written once."""
         steps, tables = self._steps, self._tables
-        steps["CellOffsets"] = steps["ConnectivityIdOffsets"] = tables["static"].dataset
+        still = ("CellOffsets", "ConnectivityIdOffsets")
+        for name in still if self.mesh.polyhedra is None else (*still, *FACE_STEPS):
+            steps[name] = tables["static"].dataset
         steps["PointOffsets"] = tables["node" if self._moving else "static"].dataset
 
     def _make_tables(self) -> dict[str, RowTable]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
 
-from physgt.cells import CELL_TYPES, VTK_NUMBERS, edges_of_cells
+from physgt.cells import CELL_TYPES, POLYHEDRON, VTK_NUMBERS, edges_of_cells
 from physgt.errors import PhysgtError
+from physgt.polyhedra import Polyhedra, ragged_rows
 
 
 class NodeType(IntEnum):
@@ -38,6 +39,8 @@ class Mesh:
     cell_types    (M,)   uint8, VTK's numbers
     node_type     (N,)   int32, see NodeType
     node_sets, cell_sets: name -> int64 node or cell numbers
+    polyhedra     the faces of cells of type polyhedron, None where there are none; connectivity
+                  has each node of such a cell once
 
     Raises PhysgtError for an empty mesh, an unknown cell type, a cell with the wrong number of
     nodes, a node number out of range, and points that aren't finite.
@@ -50,6 +53,7 @@ class Mesh:
     node_type: np.ndarray
     node_sets: Mapping[str, np.ndarray] = field(default_factory=dict)
     cell_sets: Mapping[str, np.ndarray] = field(default_factory=dict)
+    polyhedra: Polyhedra | None = None
 
     def __post_init__(self) -> None:
         for name, dtype in (
@@ -62,6 +66,7 @@ class Mesh:
             object.__setattr__(self, sets, ids)
         _check_points(self)
         _check_cells(self)
+        _check_polyhedra(self)
         _check_sets(self)
 
     @classmethod
@@ -111,6 +116,24 @@ class Mesh:
             found.append((int(number), cells, nodes))
         return found
 
+    def take_cells(self, cells: np.ndarray) -> Mesh:
+        """The mesh of these cells, a list of distinct numbers, in its order; all points stay.
+
+        Cell sets keep those of their cells that are taken.
+        """
+        sizes = np.diff(self.offsets)[cells]
+        new_number = np.full(self.num_cells, -1)
+        new_number[cells] = np.arange(len(cells))
+        cell_sets = {name: new_number[ids] for name, ids in self.cell_sets.items()}
+        return replace(
+            self,
+            connectivity=self.connectivity[ragged_rows(self.offsets, cells)],
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+            cell_types=self.cell_types[cells],
+            cell_sets={name: ids[ids >= 0] for name, ids in cell_sets.items()},
+            polyhedra=None if self.polyhedra is None else self.polyhedra.take_cells(cells),
+        )
+
     def nodes_of(self, name: str) -> np.ndarray:
         """Node numbers of a node set or, where no set has that name, of a NodeType (any case).
 
@@ -135,7 +158,9 @@ def mesh_edges(mesh: Mesh) -> np.ndarray:
     Source: Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021,
     section 3.1.
     """
-    one_way = [edges_of_cells(number, nodes) for number, _, nodes in mesh.blocks()]
+    one_way = [edges_of_cells(n, nodes) for n, _, nodes in mesh.blocks() if n != POLYHEDRON]
+    if mesh.polyhedra is not None:
+        one_way.append(mesh.polyhedra.edges())
     a, b = np.concatenate(one_way, axis=1)
     distinct = a != b
     a, b = a[distinct], b[distinct]
@@ -212,6 +237,18 @@ def _check_cells(mesh: Mesh) -> None:
                 f"a {cell_type.name} has {cell_type.num_nodes} nodes, "
                 f"found cells with {sorted(set(sizes[of_type].tolist()))}."
             )
+
+
+def _check_polyhedra(mesh: Mesh) -> None:
+    found = mesh.cell_types == POLYHEDRON
+    if mesh.polyhedra is None:
+        if found.any():
+            raise PhysgtError(f"cell {np.flatnonzero(found)[0]} is a polyhedron without faces.")
+        return
+    if not found.any():
+        object.__setattr__(mesh, "polyhedra", None)
+        return
+    mesh.polyhedra.check(found, mesh.num_points)
 
 
 def _check_sets(mesh: Mesh) -> None:

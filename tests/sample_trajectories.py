@@ -10,6 +10,7 @@ import numpy as np
 
 from physgt.datasets.vtkhdf import VTKHDFWriter
 from physgt.mesh import Mesh, NodeType
+from physgt.polyhedra import Polyhedra
 from physgt.task import Field
 from physgt.trajectory import Trajectory
 
@@ -41,6 +42,32 @@ def solid_mesh() -> Mesh:
             ("wedge", [[1, 9, 5, 2, 10, 6]]),
             ("tetra", [[5, 6, 8, 10]]),
         ],
+    )
+
+
+def polyhedral_mesh() -> Mesh:
+    """A cube and the pyramid at its side as polyhedra that share a face, and a tetrahedron."""
+    points = np.array(
+        [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1],
+         [2, 0.5, 0.5], [2, 2, 2]], dtype=float,
+    )  # fmt: skip
+    faces = [
+        [0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7],
+        [1, 2, 8], [2, 6, 8], [6, 5, 8], [5, 1, 8],
+    ]  # fmt: skip
+    return Mesh(
+        points,
+        connectivity=[*range(8), 1, 2, 6, 5, 8, 2, 6, 8, 9],
+        offsets=[0, 8, 13, 17],
+        cell_types=[42, 42, 10],
+        node_type=np.zeros(10),
+        cell_sets={"fluid": [0, 1]},
+        polyhedra=Polyhedra(
+            connectivity=np.concatenate(faces),
+            offsets=np.cumsum([0, *map(len, faces)]),
+            cell_faces=[0, 1, 2, 3, 4, 5, 3, 6, 7, 8, 9],
+            cell_offsets=[0, 6, 11, 11],
+        ),
     )
 
 
@@ -93,8 +120,18 @@ def solid_moving() -> Trajectory:
     )
 
 
+def polyhedral() -> Trajectory:
+    mesh, random = polyhedral_mesh(), np.random.default_rng(5)
+    return Trajectory.from_arrays(
+        mesh,
+        TIMES,
+        {"level": random.random((4, mesh.num_points))},
+        cell_fields={"velocity": random.random((4, mesh.num_cells, 3), dtype=np.float32)},
+    )
+
+
 SAMPLES: dict[str, Callable[[], Trajectory]] = {
-    sample.__name__: sample for sample in (planar, planar_moving, solid, solid_moving)
+    sample.__name__: sample for sample in (planar, planar_moving, solid, solid_moving, polyhedral)
 }
 
 

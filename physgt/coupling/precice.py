@@ -214,6 +214,10 @@ class PreciceParticipant:
             4: self._participant.set_mesh_quads,
         }
         for size, (faces, _) in boundary_faces(self.stepper.mesh, nodes).items():
+            if size not in setters:
+                raise PhysgtError(
+                    f"'{nodes}' has faces of {size} nodes; preCICE takes triangles and quads."
+                )
             setters[size](mesh, vertex[faces])
 
     def _connect_cells(self, mesh: str, vertex: np.ndarray) -> None:

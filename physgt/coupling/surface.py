@@ -5,27 +5,19 @@ In a planar mesh the faces of the cells are their edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from physgt.cells import CELL_TYPES, edges_of_cells
+from physgt.cells import CELL_TYPES
 from physgt.errors import PhysgtError
+from physgt.faces import CellFaces, cell_faces
 from physgt.mesh import Mesh
 
-_FACES: dict[str, tuple[tuple[int, ...], ...]] = {
-    "tetra": ((0, 1, 3), (1, 2, 3), (2, 0, 3), (0, 2, 1)),
-    "voxel": (
-        (0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5),
-    ),
-    "hexahedron": (
-        (0, 4, 7, 3), (1, 2, 6, 5), (0, 1, 5, 4), (3, 7, 6, 2), (0, 3, 2, 1), (4, 5, 6, 7),
-    ),
-    "wedge": ((0, 1, 2), (3, 5, 4), (0, 3, 4, 1), (1, 4, 5, 2), (2, 5, 3, 0)),
-    "pyramid": ((0, 3, 2, 1), (0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)),
-}  # fmt: skip
-_PLANAR = ("triangle", "quad", "pixel", "polygon")
+_LINEAR = (
+    "triangle", "quad", "pixel", "polygon", "tetra", "voxel", "hexahedron", "wedge", "pyramid",
+    "penta_prism", "hexa_prism", "polyhedron",
+)  # fmt: skip
 
 
 def boundary_faces(mesh: Mesh, on: str | None = None) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -36,40 +28,29 @@ def boundary_faces(mesh: Mesh, on: str | None = None) -> dict[int, tuple[np.ndar
     """
     inside = np.zeros(mesh.num_points, dtype=bool)
     inside[slice(None) if on is None else mesh.nodes_of(on)] = True
-    found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for nodes, cells in faces_of_cells(mesh):
-        found.setdefault(nodes.shape[1], []).append((nodes, cells))
-    boundary = {}
-    for size, parts in found.items():
-        nodes = np.concatenate([part[0] for part in parts])
-        cells = np.concatenate([part[1] for part in parts])
-        _, first, count = np.unique(
-            np.sort(nodes, axis=1), axis=0, return_index=True, return_counts=True
-        )
-        single = np.sort(first[count == 1])
-        single = single[inside[nodes[single]].all(axis=1)]
-        if len(single):
-            boundary[size] = nodes[single], cells[single]
+    boundary: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    faces = linear_faces(mesh)
+    single = faces.on_boundary()
+    for numbers, nodes in faces.size_groups():
+        kept = single[numbers] & inside[nodes].all(axis=1)
+        if kept.any():
+            boundary[nodes.shape[1]] = nodes[kept], faces.cells[numbers[kept]]
     return boundary
 
 
-def faces_of_cells(mesh: Mesh) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every face of every cell: (nodes (F, k), cell of each (F,)), one k at a time."""
-    for number, cells, nodes in mesh.blocks():
-        cell_type = CELL_TYPES[number]
-        if cell_type.dimension < mesh.dimension:
-            continue
-        if cell_type.name in _PLANAR:
-            edges = edges_of_cells(number, nodes).T
-            yield edges, np.repeat(cells, len(edges) // len(cells))
-        elif cell_type.name in _FACES:
-            for face in _FACES[cell_type.name]:
-                yield nodes[:, face], cells
-        else:
+def linear_faces(mesh: Mesh) -> CellFaces:
+    """Every face of every cell that fills the mesh's space; none of a surface in 3-D.
+
+    Raises PhysgtError for cells that aren't linear.
+    """
+    filling = [n for n in np.unique(mesh.cell_types) if CELL_TYPES[n].dimension >= mesh.dimension]
+    for number in filling:
+        if CELL_TYPES[number].name not in _LINEAR:
             raise PhysgtError(
-                f"the mesh has cells of type {cell_type.name}; boundaries are known of "
-                f"{', '.join((*_PLANAR, *_FACES))}. Convert the mesh to linear cells."
+                f"the mesh has cells of type {CELL_TYPES[number].name}; boundaries are known of "
+                f"{', '.join(_LINEAR)}. Convert the mesh to linear cells."
             )
+    return cell_faces(mesh, mesh.dimension)
 
 
 @dataclass(frozen=True, eq=False)

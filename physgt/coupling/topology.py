@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.cells import CELL_TYPES
-from physgt.coupling.surface import faces_of_cells
+from physgt.coupling.surface import linear_faces
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, mesh_edges
 
@@ -62,11 +62,10 @@ def _planar_cells(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
 
 def _faces_of_solids(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """The faces of the cells with a volume, each once: triangles first, then quadrilaterals."""
+    faces = linear_faces(mesh)
     sizes, nodes = [], []
-    parts = list(faces_of_cells(mesh))
-    for size in sorted({faces.shape[1] for faces, _ in parts}):
-        faces = np.concatenate([f for f, _ in parts if f.shape[1] == size])
-        _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-        sizes.append(np.full(len(first), size))
-        nodes.append(faces[np.sort(first)].ravel())
+    for numbers, of_size in faces.size_groups():
+        _, first = np.unique(faces.numbers[numbers], return_index=True)
+        sizes.append(np.full(len(first), of_size.shape[1]))
+        nodes.append(of_size[np.sort(first)].ravel())
     return np.concatenate(sizes), np.concatenate(nodes)
