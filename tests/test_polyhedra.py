@@ -142,7 +142,6 @@ def test_polyhedra_come_back_from_vtk_and_keep_their_volume(tmp_path: Path) -> N
     for suffix in ("vtu", "vtk"):
         grid.save(tmp_path / f"mesh.{suffix}")
         found = open_trajectory(tmp_path / f"mesh.{suffix}").mesh
-        np.testing.assert_array_equal(found.connectivity, mesh.connectivity)
         np.testing.assert_array_equal(cell_graph(found), cell_graph(mesh))
         again = to_pyvista(found).compute_cell_sizes(length=False, area=False)["Volume"]
         np.testing.assert_allclose(np.abs(again), volumes)
