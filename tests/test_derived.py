@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import skfem
+import skfem.helpers
 
 from heat_case import heat_trajectory, square_mesh
 from physgt import Field, Mesh, PhysgtError, Simulator, Task
@@ -10,7 +12,9 @@ from physgt.coupling.derived import (
     heat_flux_density,
     nodal_force,
     nodal_heat_flux,
+    nodal_reaction_heat_flux,
     probe,
+    reaction_heat_flux,
     surface_integral,
     surface_mean,
     volume_mean,
@@ -73,6 +77,74 @@ def test_the_heat_flux_of_a_linear_temperature_is_exact_and_positive_outward(mes
         np.testing.assert_array_equal(nodal.ids, mesh.node_sets[side])
     around = heat_flux(mesh, FLOW, on="all", conductivity=0.5)
     assert around.evaluate(frame) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("mesh", [SQUARE, cube_of_tetrahedra()], ids=["square", "cube"])
+def test_the_reaction_of_a_steady_linear_temperature_is_its_flux(mesh):
+    frame = frame_of(mesh, temperature=7 + 3 * mesh.points[:, 0])
+    for side, flux in ("left", 1.5), ("right", -1.5):
+        reaction = reaction_heat_flux(mesh, FLOW, on=side, conductivity=0.5, capacity=4.0)
+        assert reaction.over(0.1, frame, frame) == pytest.approx(flux)
+
+
+def test_the_reactions_of_two_halves_balance_where_the_whole_is_solved_by_finite_elements():
+    """One step of backward Euler by scikit-fem on the square, then each half by itself."""
+    conductivity, capacity, seconds = 0.7, 3.0, 0.05
+    whole = skfem.MeshTri(SQUARE.points.T.copy(), SQUARE.connectivity.reshape(-1, 3).T.copy())
+    basis = skfem.Basis(whole, skfem.ElementTriP1())
+    mass = skfem.BilinearForm(lambda u, v, w: capacity * u * v).assemble(basis)
+    stiffness = skfem.BilinearForm(
+        lambda u, v, w: conductivity * skfem.helpers.dot(u.grad, v.grad)
+    ).assemble(basis)
+    x = SQUARE.points[:, 0]
+    before = np.random.default_rng(0).random(len(x))
+    system = skfem.condense(
+        mass / seconds + stiffness, mass @ before / seconds, x=before, D=np.flatnonzero(x == 0)
+    )
+    after = skfem.solve(*system)
+    found = []
+    for side in (x <= 0.5, x >= 0.5):
+        nodes = np.flatnonzero(side)
+        triangles = SQUARE.connectivity.reshape(-1, 3)
+        number = np.cumsum(side) - 1
+        half = Mesh.from_blocks(
+            SQUARE.points[nodes],
+            [("triangle", number[triangles[side[triangles].all(axis=1)]])],
+            node_sets={"cut": number[np.flatnonzero(x == 0.5)]},
+        )
+        output = nodal_reaction_heat_flux(
+            half, FLOW, on="cut", conductivity=conductivity, capacity=capacity
+        )
+        found.append(
+            output.over(seconds, {"temperature": before[nodes]}, {"temperature": after[nodes]})
+        )
+    assert np.abs(found[0]).min() > 1e-3
+    np.testing.assert_allclose(found[0], -found[1], atol=1e-13)
+
+
+def test_the_reaction_of_a_stepper_is_that_of_its_last_step_and_is_saved_with_it():
+    heat = heat_trajectory(0)
+    task = Task((Field("temperature", units="degC"),), dt=0.1)
+    options = {"width": 16, "heads": 2, "tokens": 4, "blocks": 1, "mlp_width": 16}
+    output = reaction_heat_flux(heat.mesh, task, on="rim", conductivity=0.0, capacity=2.0)
+    simulator = Simulator(task, 2, "physgto", options).eval()
+    stepper = Stepper(simulator, heat, interpolate=True, outputs={"loss": output})
+    nothing = np.zeros(heat.mesh.num_points)
+    stepper.set_field("temperature", 30.0)
+    assert stepper.get_field("loss") == 0  # nothing is known to change before the first step
+    for seconds in (0.1, 0.05, 0.25):
+        before = stepper.frame()
+        stepper.step(seconds)
+        content = output.over(1.0, {"temperature": nothing}, stepper.frame())
+        content_before = output.over(1.0, {"temperature": nothing}, before)
+        expected = (content - content_before) / seconds
+        assert stepper.get_field("loss") == pytest.approx(float(expected))
+    saved = stepper.save_state()
+    loss = stepper.get_field("loss")
+    stepper.step()
+    assert stepper.get_field("loss") != loss
+    stepper.restore_state(saved)
+    assert stepper.get_field("loss") == loss
 
 
 def test_the_force_of_a_linear_pressure_on_a_closed_boundary_is_its_gradient_times_the_volume():

@@ -8,108 +8,51 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from physgt.coupling.heat_flux import (
+    heat_flux,
+    heat_flux_density,
+    nodal_heat_flux,
+    nodal_reaction_heat_flux,
+    reaction_heat_flux,
+)
+from physgt.coupling.linear_elements import simplices, volumes
+from physgt.coupling.output import Output, per_depth, surface_weights, target_of, total
 from physgt.coupling.surface import SimplexSurface, shape_gradients
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-from physgt.task import Field, Location, Task
+from physgt.task import Field, Task
 from physgt.trajectory import Frame
-
-
-@dataclass(frozen=True)
-class Output:
-    """A derived quantity of a frame, the targets by name.
-
-    evaluate   frame -> () or (C,), or, where it lies on the nodes of a set, (n,) or (n, C)
-    units      SI
-    components of one value
-    ids        (n,) the nodes it lies on, in the order of the set; None for one value in all
-    """
-
-    evaluate: Callable[[Frame], np.ndarray]
-    units: str
-    components: int = 1
-    ids: np.ndarray | None = None
-
-    def field(self, name: str) -> Field:
-        location: Location = "global" if self.ids is None else "node"
-        return Field(name, self.components, self.units, location, "float64")
 
 
 def probe(mesh: Mesh, task: Task, *, field: str, point: list[float]) -> Output:
     """A target at a point, linear in the triangle or tetrahedron around it."""
     nodes, weights = _around(mesh, np.asarray(point, dtype=np.float64))
-    return _weighted(_target(task, field), nodes, weights, _target(task, field).units)
+    return _weighted(target_of(task, field), nodes, weights, target_of(task, field).units)
 
 
 def surface_integral(mesh: Mesh, task: Task, *, field: str, on: str) -> Output:
     """A target integrated over a part of the boundary."""
-    target, weights = _target(task, field), _surface_weights(mesh, on)
+    target, weights = target_of(task, field), surface_weights(mesh, on)
     units = f"{target.units} m^{mesh.dimension - 1}".replace("m^1", "m").strip()
     return _weighted(target, np.arange(mesh.num_points), weights, units)
 
 
 def surface_mean(mesh: Mesh, task: Task, *, field: str, on: str) -> Output:
     """The mean of a target over a part of the boundary, by area."""
-    target, weights = _target(task, field), _surface_weights(mesh, on)
+    target, weights = target_of(task, field), surface_weights(mesh, on)
     return _weighted(target, np.arange(mesh.num_points), weights / weights.sum(), target.units)
 
 
 def volume_mean(mesh: Mesh, task: Task, *, field: str) -> Output:
     """The mean of a target over the whole mesh, by volume."""
-    target, cells = _target(task, field), _simplices(mesh)
-    edges = mesh.points[cells[:, 1:]] - mesh.points[cells[:, :1]]
-    shares = np.repeat(np.abs(np.linalg.det(edges)), cells.shape[1])
+    target, cells = target_of(task, field), simplices(mesh)
+    shares = np.repeat(volumes(mesh, cells), cells.shape[1])
     weights = np.bincount(cells.ravel(), shares, mesh.num_points)
     return _weighted(target, np.arange(mesh.num_points), weights / weights.sum(), target.units)
-
-
-def nodal_heat_flux(
-    mesh: Mesh, task: Task, *, on: str, conductivity: float, temperature: str = "temperature"
-) -> Output:
-    """Heat that leaves through each node of a set: -k grad T . n phi_i over its faces, in W.
-
-    conductivity: W/(m K). The sum over the nodes is `heat_flux`: what a conservative mapping keeps.
-    The gradient is that of the cell behind a face, of first order in its size.
-    """
-    target, surface = _target(task, temperature), SimplexSurface.of(mesh, on)
-    ids, size = mesh.nodes_of(on), mesh.dimension
-
-    def evaluate(frame: Frame) -> np.ndarray:
-        values = np.asarray(frame[target.name], dtype=np.float64)
-        gradient = np.einsum("fa,fad->fd", values[surface.cells], surface.gradients)
-        through = -conductivity * (gradient * surface.normals).sum(axis=1)
-        loads = np.repeat(through[:, None] / size, size, axis=1)
-        return surface.scattered(loads, mesh.num_points)[ids]
-
-    return Output(evaluate, _per_depth("W", mesh), ids=ids)
-
-
-def heat_flux(
-    mesh: Mesh, task: Task, *, on: str, conductivity: float, temperature: str = "temperature"
-) -> Output:
-    """Heat that leaves through a part of the boundary, in W: see nodal_heat_flux."""
-    nodal = nodal_heat_flux(mesh, task, on=on, conductivity=conductivity, temperature=temperature)
-    return _total(nodal)
-
-
-def heat_flux_density(
-    mesh: Mesh, task: Task, *, on: str, conductivity: float, temperature: str = "temperature"
-) -> Output:
-    """Heat flux at the nodes of a set in W/m^2, positive outward: for a consistent mapping."""
-    nodal = nodal_heat_flux(mesh, task, on=on, conductivity=conductivity, temperature=temperature)
-    ids = mesh.nodes_of(on)
-    areas = _surface_weights(mesh, on)[ids]
-    if (areas == 0).any():
-        raise PhysgtError(
-            f"node {ids[areas == 0][0]} of the set '{on}' belongs to no whole face of it, so that "
-            "it has no flux density; take the node out of the set."
-        )
-    return Output(lambda frame: nodal.evaluate(frame) / areas, "W/m^2", ids=ids)
 
 
 def nodal_force(
@@ -128,7 +71,7 @@ def nodal_force(
     the body. density: kg/m^3; viscosity: kinematic, m^2/s; pressure: kinematic, m^2/s^2. For a
     pressure in Pa pass density = 1 and the dynamic viscosity in Pa s.
     """
-    p, u = _target(task, pressure), _target(task, velocity)
+    p, u = target_of(task, pressure), target_of(task, velocity)
     if u.components != mesh.dimension:
         raise PhysgtError(
             f"'{velocity}' has {u.components} components on a {mesh.dimension}-D mesh."
@@ -147,7 +90,7 @@ def nodal_force(
         loads = density * (loads - traction[:, None, :] / size)
         return surface.scattered(loads, mesh.num_points)[ids]
 
-    return Output(evaluate, _per_depth("N", mesh), mesh.dimension, ids)
+    return Output(evaluate, per_depth("N", mesh), mesh.dimension, ids)
 
 
 def force(
@@ -161,7 +104,7 @@ def force(
     velocity: str = "velocity",
 ) -> Output:
     """The fluid's force on a body, (D,) in N: see nodal_force."""
-    return _total(
+    return total(
         nodal_force(
             mesh, task, on=on, density=density, viscosity=viscosity,
             pressure=pressure, velocity=velocity,
@@ -177,6 +120,8 @@ OUTPUTS: dict[str, Callable[..., Output]] = {
     "heat_flux": heat_flux,
     "nodal_heat_flux": nodal_heat_flux,
     "heat_flux_density": heat_flux_density,
+    "reaction_heat_flux": reaction_heat_flux,
+    "nodal_reaction_heat_flux": nodal_reaction_heat_flux,
     "force": force,
     "nodal_force": nodal_force,
 }
@@ -207,11 +152,6 @@ def build_outputs(
     return found
 
 
-def _target(task: Task, name: str) -> Field:
-    task.columns(name)
-    return next(target for target in task.targets if target.name == name)
-
-
 def _weighted(target: Field, nodes: np.ndarray, weights: np.ndarray, units: str) -> Output:
     def evaluate(frame: Frame) -> np.ndarray:
         return np.asarray(weights @ np.asarray(frame[target.name], dtype=np.float64)[nodes])
@@ -219,36 +159,11 @@ def _weighted(target: Field, nodes: np.ndarray, weights: np.ndarray, units: str)
     return Output(evaluate, units, target.components)
 
 
-def _total(nodal: Output) -> Output:
-    return Output(
-        lambda frame: np.asarray(nodal.evaluate(frame).sum(axis=0)), nodal.units, nodal.components
-    )
-
-
-def _per_depth(units: str, mesh: Mesh) -> str:
-    return f"{units}/m" if mesh.dimension == 2 else units
-
-
-def _surface_weights(mesh: Mesh, on: str) -> np.ndarray:
-    """(N,) the integrals of the shape functions over a part of the boundary."""
-    surface = SimplexSurface.of(mesh, on)
-    return surface.scattered(surface.shape_products().sum(axis=2), mesh.num_points)
-
-
-def _simplices(mesh: Mesh) -> np.ndarray:
-    """(M, D+1) all cells of a mesh of triangles or tetrahedra."""
-    number = {2: 5, 3: 10}.get(mesh.dimension)
-    cells = [nodes for found, _, nodes in mesh.blocks() if found == number]
-    if not cells:
-        raise PhysgtError("probes and means over the mesh need triangles or tetrahedra.")
-    return np.concatenate(cells)
-
-
 def _around(mesh: Mesh, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nodes (D+1,) of the cell around a point, and its barycentric coordinates."""
     if point.shape != (mesh.dimension,):
         raise PhysgtError(f"the point {point.tolist()} needs {mesh.dimension} coordinates.")
-    cells = _simplices(mesh)
+    cells = simplices(mesh)
     corners = mesh.points[cells]
     from_centre = point - corners.mean(axis=1)
     weights = 1 / cells.shape[1] + np.einsum("mad,md->ma", shape_gradients(corners), from_centre)

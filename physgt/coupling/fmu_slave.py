@@ -194,7 +194,7 @@ class SimulatorSlave(Fmi2Slave):
             refused = json.loads(found.pop("refused").item())
             values = [found.pop(name) for name in list(found) if name.startswith(VALUE)]
             plain = {k: v if v.ndim else v.item() for k, v in found.items()}
-            stepper = StepperState(**{"ahead": None, **plain})
+            stepper = StepperState(**{"ahead": None, "before": None, **plain})
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             return {"unreadable": f"these bytes are no state of this component ({error})."}
         return {"stepper": stepper, "values": values, "refused": refused}

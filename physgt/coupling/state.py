@@ -23,6 +23,8 @@ class StepperState:
     ahead               (N, S) one dt later, where offset > 0
     stated              (N, S) what the caller prescribed, NaN where the caller said nothing
     stated_forcing      (N, F) the same for forcings
+    before              (N, S) at the beginning of the last step, None before the first
+    seconds             how long that step was
     """
 
     origin: float
@@ -32,6 +34,8 @@ class StepperState:
     ahead: np.ndarray | None
     stated: np.ndarray
     stated_forcing: np.ndarray
+    before: np.ndarray | None
+    seconds: float
 
 
 def checked_rows(

@@ -75,6 +75,8 @@ class Stepper:
             ahead=None,
             stated=np.full_like(state, np.nan),
             stated_forcing=nothing,
+            before=None,
+            seconds=self.dt,
         )
         self._check_outputs()
 
@@ -116,7 +118,7 @@ class Stepper:
         if name in self.outputs:
             if on is not None:
                 raise PhysgtError(f"the output '{name}' has its own nodes; get it without a set.")
-            return self.outputs[name].evaluate(self.frame())
+            return self._output(self.outputs[name])
         field = self.field(name)
         if field in self.task.forcings:
             values = self._forcing(self._now, self.time)[:, self._columns(field)]
@@ -165,7 +167,8 @@ class Stepper:
         and DivergedError where the state stops being finite; the stepper then stays as it was.
         """
         now = self._now
-        offset = now.offset + self._checked_dt(dt)
+        before, seconds = self._state(), self._checked_dt(dt)
+        offset = now.offset + seconds
         whole = floor(offset / self.dt + SAME_TIME)
         for _ in range(whole):
             now = self._whole_step(now)
@@ -173,7 +176,7 @@ class Stepper:
         if offset > SAME_TIME * self.dt:
             ahead = self._advanced(now) if now.ahead is None else now.ahead
             now = replace(now, offset=offset, ahead=ahead)
-        self._now = now
+        self._now = replace(now, before=before, seconds=seconds)
 
     def save_state(self) -> StepperState:
         """The state as it is now, with all that was set; any number may be kept."""
@@ -202,6 +205,11 @@ class Stepper:
         share = now.state.dtype.type(now.offset / self.dt)
         between = now.state + share * (now.ahead - now.state)
         return overlaid(between, now.stated)
+
+    def _output(self, output: Output) -> np.ndarray:
+        now, frame = self._now, self.frame()
+        before = frame if now.before is None else self.task.unpack_state(now.before)
+        return output.over(now.seconds, before, frame)
 
     def _forcing(self, now: StepperState, time: float) -> np.ndarray:
         return overlaid(self._boundary.forcing(time), now.stated_forcing)
@@ -272,7 +280,7 @@ class Stepper:
         if taken:
             raise PhysgtError(f"outputs {taken} have names of fields; choose others.")
         for output in self.outputs.values():
-            output.evaluate(self.frame())
+            self._output(output)
 
 
 def _read_only(values: np.ndarray) -> np.ndarray:
