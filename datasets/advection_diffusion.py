@@ -103,3 +103,17 @@ class AdvectionDiffusion:
         advanced[self._held] = held
         advanced[self._free] = self._factors.solve(load - self._after_of_held @ held)
         self.temperature = advanced
+
+
+def record(
+    heat: AdvectionDiffusion, spin_up: float, num_steps: int, substeps: int
+) -> NDArray[np.float32]:
+    """Let `spin_up` seconds pass, then keep every `substeps`-th temperature: (T, N) float32."""
+    for _ in range(round(spin_up / heat.dt)):
+        heat.step()
+    temperature = np.empty((num_steps + 1, len(heat.temperature)), np.float32)
+    for frame in range(num_steps + 1):
+        for _ in range(substeps if frame else 0):
+            heat.step()
+        temperature[frame] = heat.temperature
+    return temperature

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from physgt.datasets.block3d import Block3DFamily
 from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import CylinderFamily
 from physgt.datasets.heat import HeatFamily
@@ -23,6 +24,7 @@ from physgt.trajectory import Trajectory
 GENERATORS: dict[str, type[CaseFamily]] = {
     "cylinder": CylinderFamily,
     "heat": HeatFamily,
+    "block3d": Block3DFamily,
 }
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -105,7 +105,7 @@ class HeatFamily:
     def simulate(self, seed: int) -> Trajectory:
         """Temperature in K on the mesh of one seed."""
         # scikit-fem is an extra: the family can be named and its ranges checked without it.
-        from physgt.datasets.advection_diffusion import AdvectionDiffusion
+        from physgt.datasets.advection_diffusion import AdvectionDiffusion, record
 
         case = self.draw(seed)
         mesh = heat_mesh(case, self.refinement, seed)
@@ -120,17 +120,10 @@ class HeatFamily:
             lambda time: held_temperature,
             velocity=np.array(case.velocity),
         )
-        for _ in range(round(self.spin_up / heat.dt)):
-            heat.step()
-        temperature = np.empty((self.num_steps + 1, mesh.num_points), np.float32)
-        for frame in range(self.num_steps + 1):
-            for _ in range(substeps if frame else 0):
-                heat.step()
-            temperature[frame] = heat.temperature
         return Trajectory.from_arrays(
             mesh,
             np.arange(self.num_steps + 1) * self.dt,
-            {"temperature": temperature},
+            {"temperature": record(heat, self.spin_up, self.num_steps, substeps)},
             static={
                 "diffusivity": np.array(case.diffusivity, np.float32),
                 "velocity": np.tile(np.array(case.velocity, np.float32), (mesh.num_points, 1)),
