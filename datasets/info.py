@@ -15,7 +15,7 @@ from rich.text import Text
 
 from physgt.cells import CELL_TYPES
 from physgt.datasets.formats import format_name, open_trajectory
-from physgt.fields import AXES
+from physgt.formulas import AXES
 from physgt.mesh import NodeType
 from physgt.task import Field
 from physgt.trajectory import Trajectory

@@ -5,16 +5,16 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 from pydantic import Field as Setting
 
+from physgt.boundary_file import boundary_conditions, with_tables_read
 from physgt.errors import PhysgtError
-from physgt.task import BoundaryCondition, Field, Forcing, Task
+from physgt.task import Field, Forcing, Task
 
 Share = Annotated[float, Setting(ge=0, lt=1)]
-Condition = Literal["free", "held", "prescribed"] | float | list[float]
 
 
 class Section(BaseModel):
@@ -32,6 +32,7 @@ class ForcingSettings(Section):
     components: PositiveInt = 1
     units: str = ""
     over_time: bool = False
+    value: Any = None
 
 
 class TaskSettings(Section):
@@ -86,7 +87,7 @@ class Case(Section):
     name: str
     data: DataSettings
     task_settings: Annotated[TaskSettings, Setting(alias="task")]
-    boundary: dict[str, dict[str, Condition]] = {}
+    boundary: dict[str, dict[str, Any]] = {}
     model: dict[str, Any]
     training: TrainingSettings
 
@@ -99,11 +100,7 @@ class Case(Section):
             forcings=tuple(
                 Forcing(name, **f.model_dump()) for name, f in settings.forcings.items()
             ),
-            boundary=tuple(
-                _condition(nodes, field, condition)
-                for nodes, conditions in self.boundary.items()
-                for field, condition in conditions.items()
-            ),
+            boundary=boundary_conditions(self.boundary),
         )
 
     @property
@@ -131,7 +128,7 @@ def read_case(path: Path | str) -> Case:
     if not path.is_file():
         raise PhysgtError(f"{path}: no such case file.")
     try:
-        return _checked(tomllib.loads(path.read_text()))
+        return _checked(_with_tables_read(tomllib.loads(path.read_text()), path.parent))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PhysgtError(f"{path}: not valid TOML: {error}.") from error
     except ValidationError as error:
@@ -148,14 +145,13 @@ def _checked(values: dict[str, Any]) -> Case:
     return case
 
 
-def _condition(nodes: str, field: str, condition: Condition) -> BoundaryCondition:
-    match condition:
-        case "free" | "held" | "prescribed":
-            return BoundaryCondition(nodes, field, condition)
-        case float():
-            return BoundaryCondition(nodes, field, "prescribed", (condition,))
-        case list():
-            return BoundaryCondition(nodes, field, "prescribed", tuple(condition))
+def _with_tables_read(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The case with the tables over time that it names files for."""
+    found = {**values, "boundary": with_tables_read(values.get("boundary", {}), folder)}
+    task = values.get("task")
+    if isinstance(task, dict) and "forcings" in task:
+        found["task"] = {**task, "forcings": with_tables_read(task["forcings"], folder)}
+    return found
 
 
 def _explain(error: ValidationError) -> str:
@@ -171,11 +167,6 @@ def _explain(error: ValidationError) -> str:
         return f"{where}unknown key '{key}'; {_allowed(table)}"
     if problem["type"] == "missing":
         return f"{where}the key '{key}' is missing."
-    if table[:1] == ["boundary"]:
-        return (
-            f"{where}{key} = {problem['input']!r}; expected 'free', 'held', 'prescribed' or "
-            "the value to hold, one number a component."
-        )
     return f"{where}{key} = {problem['input']!r}: {problem['msg']}."
 
 

@@ -10,9 +10,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from physgt.formulas import AXES
 from physgt.task import Field
-
-AXES = ("x", "y", "z")
 
 
 def component_suffix(field: Field, column: int) -> str:

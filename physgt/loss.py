@@ -30,16 +30,19 @@ def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor
 
     Each step starts from the prediction of the one before and is compared with the increment
     that leads from there to the true next state, so the target corrects noise and drift alike.
+    What isn't free is given at each time: a step starts from its true values at the step's end,
+    where the task has the boundary ahead, or else at its beginning, as in a rollout.
     """
     state = window.states[0] + noise
     total = torch.zeros((), device=state.device)
-    free = window.graph.free.sum()
-    for forcing, next_state in zip(window.forcings, window.states[1:], strict=True):
+    free = window.graph.free
+    given = window.states[1:] if simulator.task.boundary_ahead else window.states[:-1]
+    steps = zip(window.forcings, given, window.states[1:], strict=True)
+    for forcing, boundary, next_state in steps:
+        state = torch.where(free, state, boundary)
         predicted = simulator.predict(window.graph, state, forcing)
         target = simulator.target(window.graph, state, next_state)
-        error = torch.where(window.graph.free, predicted - target, torch.zeros_like(target))
-        total = total + error.square().sum() / free
-        # What isn't free is given at each time: on it goes with the boundary's true values.
-        advanced = state + simulator.increment.denormalize(predicted)
-        state = torch.where(window.graph.free, advanced, next_state)
+        error = torch.where(free, predicted - target, torch.zeros_like(target))
+        total = total + error.square().sum() / free.sum()
+        state = state + simulator.increment.denormalize(predicted)
     return total / len(window.forcings)

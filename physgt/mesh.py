@@ -135,18 +135,27 @@ class Mesh:
         )
 
     def nodes_of(self, name: str) -> np.ndarray:
-        """Node numbers of a node set or, where no set has that name, of a NodeType (any case).
+        """Node numbers of a node set or of a cell set's cells; else of a NodeType (any case).
 
-        Raises PhysgtError, naming the sets there are, where neither exists.
+        Raises PhysgtError, naming the sets there are, where none of them exists.
         """
+        is_set = name in self.node_sets or name in self.cell_sets
+        if not is_set and name.upper() in NodeType.__members__:
+            return np.flatnonzero(self.node_type == NodeType[name.upper()])
+        return self.nodes_of_set(name)
+
+    def nodes_of_set(self, name: str) -> np.ndarray:
+        """Node numbers of a node set or, where none has that name, of the cells of a cell set."""
         if name in self.node_sets:
             return self.node_sets[name]
-        if name.upper() in NodeType.__members__:
-            return np.flatnonzero(self.node_type == NodeType[name.upper()])
-        raise PhysgtError(
-            f"the mesh has no node set '{name}'. Its node sets are "
-            f"{sorted(self.node_sets) or 'none'}; node types are {[t.name for t in NodeType]}."
-        )
+        if name not in self.cell_sets:
+            raise PhysgtError(
+                f"the mesh has no node set '{name}'. Its node sets are "
+                f"{sorted(self.node_sets) or 'none'}, its cell sets "
+                f"{sorted(self.cell_sets) or 'none'}; node types are {[t.name for t in NodeType]}."
+            )
+        chosen = np.isin(np.arange(self.num_cells), self.cell_sets[name])
+        return np.unique(self.connectivity[np.repeat(chosen, np.diff(self.offsets))])
 
 
 def mesh_edges(mesh: Mesh) -> np.ndarray:

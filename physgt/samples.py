@@ -20,7 +20,8 @@ from physgt.trajectory import Trajectory
 class Window:
     """Consecutive states of a batch of graphs, dt apart, in physical units and the graphs' order.
 
-    states (unroll + 1, N, S), forcings (unroll, N, F)
+    states (unroll + 1, N, S), forcings (unroll, N, F); what the task states of the boundary and of
+    forcings is in them as a rollout from the first state would have it.
     """
 
     graph: Graph
@@ -55,11 +56,13 @@ class Samples:
         self.trajectories = list(trajectories.values())
         self.strides = []
         self.graphs = []
+        self._boundaries = []
         for name, trajectory in trajectories.items():
             _check(name, trajectory, task)
             try:
                 self.strides.append(trajectory.stride(task.dt))
                 self.graphs.append(build(trajectory.mesh))
+                self._boundaries.append(task.boundary_on(trajectory.mesh))
             except PhysgtError as error:
                 raise PhysgtError(f"{name}: {error}") from error
         starts = [
@@ -93,13 +96,12 @@ class Samples:
     def steps(self) -> Iterator[tuple[Graph, np.ndarray, np.ndarray, np.ndarray]]:
         """(graph, state, next state, forcing) for every step of every trajectory, dt apart.
 
-        As read from disk: in the order of the mesh.
+        In the order of the mesh.
         """
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
             for start in range(0, trajectory.num_times - stride, stride):
-                state, forcing = self._frame(index, start)
-                next_state, _ = self._frame(index, start + stride)
+                (state, next_state), (forcing, _) = self._frames(index, [start, start + stride])
                 yield self.graphs[index], state, next_state, forcing
 
     def _window(self, number: int) -> Window:
@@ -107,19 +109,33 @@ class Samples:
         graph = self.graphs[index]
         start = number - int(self._ends[index - 1] if index else 0)
         times = [start + k * self.strides[index] for k in range(self.unroll + 1)]
-        frames = [self._frame(index, time) for time in times]
+        states, forcings = self._frames(index, times)
         return Window(
             graph,
-            graph.from_mesh(np.stack([state for state, _ in frames])),
-            graph.from_mesh(np.stack([forcing for _, forcing in frames[:-1]])),
+            graph.from_mesh(np.stack(states)),
+            graph.from_mesh(np.stack(forcings[:-1])),
         )
 
+    def _frames(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """States and forcings at these time numbers; what is held keeps its value at the first."""
+        trajectory, boundary = self.trajectories[index], self._boundaries[index]
+        frames = [self._frame(index, time) for time in times]
+        try:
+            states = [
+                boundary.enforce(state, trajectory.times[time], frames[0][0])
+                for time, (state, _) in zip(times, frames, strict=True)
+            ]
+        except PhysgtError as error:
+            raise PhysgtError(f"{self.names[index]}: {error}") from error
+        return states, [forcing for _, forcing in frames]
+
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
-        trajectory = self.trajectories[index]
-        names = [field.name for field in (*self.task.targets, *self.task.forcings)]
+        trajectory, mesh = self.trajectories[index], self.trajectories[index].mesh
+        names = [field.name for field in (*self.task.targets, *self.task.file_forcings)]
         frame = trajectory.frame(time, names)
-        state = self.task.pack_state(frame, trajectory.mesh)
-        forcing = self.task.pack_forcing(frame, trajectory.mesh.num_points)
+        state = self.task.pack_state(frame, mesh)
+        stated = self.task.stated_forcings(mesh.points, trajectory.times[time])
+        forcing = self.task.pack_forcing(frame | stated, mesh.num_points)
         if not (np.isfinite(state).all() and np.isfinite(forcing).all()):
             bad = [name for name in names if not np.isfinite(frame[name]).all()]
             raise PhysgtError(
@@ -132,8 +148,8 @@ class Samples:
 def _check(name: str, trajectory: Trajectory, task: Task) -> None:
     declared = trajectory.declared()
     require_fields(name, declared, task.targets, where="[task.targets]")
-    require_fields(name, declared, task.forcings, where="[task.forcings]")
-    for forcing in task.forcings:
+    require_fields(name, declared, task.file_forcings, where="[task.forcings]")
+    for forcing in task.file_forcings:
         variable = trajectory.fields[forcing.name]
         if "time" in variable.dims and not forcing.over_time:
             first, last = variable[0].values, variable[-1].values

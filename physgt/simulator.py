@@ -22,7 +22,9 @@ from physgt.normalizer import Normalizer
 from physgt.ordering import hilbert_order
 from physgt.task import POINTS, Task
 
-FILE_VERSION = 1
+FILE_VERSION = 2
+READABLE = (1, 2)
+"""Version 1 has boundary conditions of a word and a constant, and steps that see those of t."""
 FROM_TASK = ("moving",)
 """Arguments of models that follow from the task, and so are no options of the user's."""
 
@@ -172,10 +174,10 @@ class Simulator(nn.Module):
         """The inverse of save. Raises PhysgtError where the file isn't a whole physgt model."""
         path = Path(path)
         description, weights = read_safetensors(path, "physgt")
-        if description.get("version") != FILE_VERSION:
+        if description.get("version") not in READABLE:
             raise PhysgtError(
                 f"{path}: file version {description.get('version')}, but this physgt reads "
-                f"{FILE_VERSION}; install the physgt that wrote it, or train again."
+                f"{READABLE}; install the physgt that wrote it, or train again."
             )
         simulator = cls(
             Task.from_dict(description["task"]),

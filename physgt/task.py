@@ -6,11 +6,13 @@ The only code that knows which column of a state or forcing is which field.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from physgt.boundary import BoundaryCondition, MeshBoundary, Piece
+from physgt.conditions import WORDS, Condition, condition_of, from_plain, to_plain
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 
@@ -44,41 +46,47 @@ class Field:
 
 @dataclass(frozen=True)
 class Forcing(Field):
-    """A known input. Unless `over_time`, it keeps the value it has in the initial state."""
+    """A known input: it has the value it has in the initial state or, `over_time`, in the data.
 
-    over_time: bool = False
-
-
-@dataclass(frozen=True)
-class BoundaryCondition:
-    """What one target does on one set of nodes.
-
-    free         the model advances it
-    held         it keeps its initial value
-    prescribed   it is `value` (one number a component) or, with value None, what the user's
-                 prescribed trajectory says at each time
+    value: what it is instead, in training and rollout; no file needs to hold it then. A Condition,
+    or what a case file says: see physgt.conditions.condition_of.
     """
 
-    nodes: str
-    field: str
-    condition: Literal["free", "held", "prescribed"]
-    value: tuple[float, ...] | None = None
+    over_time: bool = False
+    value: Condition | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.value is None:
+            return
+        try:
+            value = condition_of(self.value)
+            if value in WORDS.values():
+                raise PhysgtError(f"{self.value!r} is no value; state numbers, formula or table.")
+            value.check(self.components)
+        except PhysgtError as error:
+            raise PhysgtError(f"forcing '{self.name}', value: {error}") from error
+        object.__setattr__(self, "value", value)
 
 
 @dataclass(frozen=True)
 class Task:
     """targets: advanced; forcings: given at every node and time; dt: seconds of one step.
 
-    Where node sets overlap, the later boundary condition of the tuple wins.
+    boundary: where sets overlap, the later condition wins, component by component.
+    boundary_ahead: whether a step from t to t + dt starts from the boundary values of t + dt, as
+        an implicit solver's does, or from those of t, as in models of physgt's file version 1.
 
     A target called `points` makes the mesh move. A state holds the displacement from the mesh's
-    own points, its reference configuration: where the whole case lies makes no difference.
+    own points, its reference configuration: where the whole case lies makes no difference. So the
+    values of conditions on points are displacements, too.
     """
 
     targets: tuple[Field, ...]
     dt: float
     forcings: tuple[Forcing, ...] = ()
     boundary: tuple[BoundaryCondition, ...] = ()
+    boundary_ahead: bool = True
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -96,11 +104,6 @@ class Task:
                 )
         for rule in self.boundary:
             self._check(rule)
-            if rule.field == POINTS and rule.value is not None:
-                raise PhysgtError(
-                    f"boundary '{rule.nodes}' puts all its points at {list(rule.value)}; expected "
-                    "'free', 'held', or 'prescribed' with the positions over time in a file."
-                )
 
     def _check(self, rule: BoundaryCondition) -> None:
         targets = {target.name: target for target in self.targets}
@@ -110,11 +113,14 @@ class Task:
                 f"but the targets are {sorted(targets)}."
             )
         components = targets[rule.field].components
-        if rule.value is not None and len(rule.value) != components:
+        if rule.component is not None and not 0 <= rule.component < components:
             raise PhysgtError(
-                f"boundary '{rule.nodes}' gives {len(rule.value)} values for '{rule.field}', "
-                f"which has {components} components."
+                f"{rule.name}: the field has {components} components, numbered from 0."
             )
+        try:
+            rule.condition.check(components if rule.component is None else 1)
+        except PhysgtError as error:
+            raise PhysgtError(f"{rule.name}: {error}") from error
 
     @property
     def moves(self) -> bool:
@@ -174,43 +180,100 @@ class Task:
                 columns.append(_with_component_axis(forcing, values))
         return np.concatenate(columns, axis=-1)
 
+    @property
+    def file_forcings(self) -> tuple[Forcing, ...]:
+        """The forcings that no condition states: files have to hold them."""
+        return tuple(forcing for forcing in self.forcings if forcing.value is None)
+
+    def stated_forcings(self, points: np.ndarray, time: float) -> dict[str, np.ndarray]:
+        """The forcings that conditions state, at `time` on points (N, D): (N[, C]) by name."""
+        found = {}
+        for forcing in self.forcings:
+            if forcing.value is None:
+                continue
+            unknown = np.full((len(points), forcing.components), np.nan)
+            try:
+                stated = forcing.value.at(time, points, unknown)
+                if np.isnan(stated).any():
+                    raise PhysgtError("a stated forcing has no value `initial`.")
+            except PhysgtError as error:
+                raise PhysgtError(f"forcing '{forcing.name}', value: {error}") from error
+            rows = np.broadcast_to(stated, unknown.shape)
+            found[forcing.name] = rows[:, 0] if forcing.components == 1 else rows
+        return found
+
+    def nodes_of(self, mesh: Mesh, name: str) -> np.ndarray:
+        """Node numbers of a set that a boundary condition defines, or else of the mesh's.
+
+        Raises PhysgtError, naming the sets there are, where nothing is called so.
+        """
+        for rule in self.boundary:
+            if rule.nodes == name and rule.where is not None:
+                return rule.nodes_on(mesh)
+        return mesh.nodes_of(name)
+
+    def boundary_on(self, mesh: Mesh) -> MeshBoundary:
+        """The boundary on one mesh. Raises PhysgtError where the mesh lacks a set it names."""
+        pieces = []
+        for rule in self.boundary:
+            columns = self.columns(rule.field)
+            if rule.component is not None:
+                first = columns.start + rule.component
+                columns = slice(first, first + 1)
+            own = rule.nodes_on(mesh) if rule.where else self.nodes_of(mesh, rule.nodes)
+            pieces.append(Piece(rule, own, columns))
+        return MeshBoundary(mesh.points, self.state_size, pieces)
+
     def free_mask(self, mesh: Mesh) -> np.ndarray:
         """(N, S) bool: what the model advances."""
-        return self._conditions(mesh) == "free"
+        return self.boundary_on(mesh).free
 
-    def prescribed_mask(self, mesh: Mesh) -> np.ndarray:
-        """(N, S) bool: what must come from the user's prescribed trajectory at each time."""
-        return (self._conditions(mesh) == "prescribed") & np.isnan(self.constants(mesh))
+    def restated(
+        self, boundary: Sequence[BoundaryCondition], forcings: Mapping[str, Condition]
+    ) -> Task:
+        """The task with other conditions, which win over its own, and other known inputs.
 
-    def constants(self, mesh: Mesh) -> np.ndarray:
-        """(N, S) float64: values that the boundary states once and for all, NaN elsewhere."""
-        values = np.full((mesh.num_points, self.state_size), np.nan)
-        for rule in self.boundary:
-            constant = np.nan if rule.value is None else rule.value
-            values[mesh.nodes_of(rule.nodes), self.columns(rule.field)] = constant
-        return values
-
-    def _conditions(self, mesh: Mesh) -> np.ndarray:
-        conditions = np.full((mesh.num_points, self.state_size), "free", dtype="<U10")
-        for rule in self.boundary:
-            conditions[mesh.nodes_of(rule.nodes), self.columns(rule.field)] = rule.condition
-        return conditions
+        Raises PhysgtError for a forcing that the task hasn't.
+        """
+        for name in forcings:
+            _columns(self.forcings, name, "forcing")
+        changed = [
+            replace(f, value=forcings[f.name]) if f.name in forcings else f for f in self.forcings
+        ]
+        return replace(self, boundary=(*self.boundary, *boundary), forcings=tuple(changed))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; from_dict is the inverse."""
-        return asdict(self)
+        stated = {f.name: f.value and to_plain(f.value) for f in self.forcings}
+        return {
+            **asdict(self),
+            "forcings": [{**asdict(f), "value": stated[f.name]} for f in self.forcings],
+            "boundary": [
+                {**asdict(rule), "condition": to_plain(rule.condition)} for rule in self.boundary
+            ],
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Task:
+        """The inverse of to_dict, also of that of file version 1."""
         return cls(
             targets=tuple(Field(**f) for f in values["targets"]),
             dt=values["dt"],
-            forcings=tuple(Forcing(**f) for f in values["forcings"]),
-            boundary=tuple(
-                BoundaryCondition(**{**rule, "value": rule["value"] and tuple(rule["value"])})
-                for rule in values["boundary"]
+            forcings=tuple(
+                Forcing(**{**f, "value": from_plain(f["value"]) if f.get("value") else None})
+                for f in values["forcings"]
             ),
+            boundary=tuple(_boundary_from(rule) for rule in values["boundary"]),
+            boundary_ahead=values.get("boundary_ahead", False),
         )
+
+
+def _boundary_from(rule: Mapping[str, Any]) -> BoundaryCondition:
+    if isinstance(rule["condition"], str):
+        # File version 1 has a word, and beside it the numbers of a constant.
+        said = condition_of(rule["condition"] if rule["value"] is None else rule["value"])
+        return BoundaryCondition(rule["nodes"], rule["field"], said)
+    return BoundaryCondition(**{**rule, "condition": from_plain(rule["condition"])})
 
 
 def require_fields(

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from physgt.errors import PhysgtError
-from physgt.fields import AXES, field_dataset, field_variable, lazy_variable
+from physgt.fields import field_dataset, field_variable, lazy_variable
+from physgt.formulas import AXES
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
 

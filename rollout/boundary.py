@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from physgt.boundary import BoundaryCondition
+from physgt.conditions import Condition
 from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
 from physgt.task import Field, Task, require_fields
 from physgt.trajectory import Frame, Trajectory
+
+
+def restated(
+    task: Task,
+    mesh: Mesh,
+    boundary: Sequence[BoundaryCondition] = (),
+    forcings: Mapping[str, Condition] | None = None,
+) -> Task:
+    """`task` with what the user states anew for one rollout on `mesh`.
+
+    Raises PhysgtError where that would change what the model advances: it has not learned to.
+    """
+    changed = task.restated(boundary, forcings or {})
+    before = task.free_mask(mesh)
+    for count, rule in enumerate(boundary, start=1):
+        until = task.restated(boundary[:count], {}).free_mask(mesh)
+        different = int((until != before).any(axis=1).sum())
+        if different:
+            learned = "free" if before[until != before].any() else "stated"
+            raise PhysgtError(
+                f"{rule.name}: the model was trained with it {learned} on {different} of these "
+                "nodes; what may be stated anew is what its task states."
+            )
+    return changed
 
 
 class BoundaryValues:
@@ -22,20 +51,20 @@ class BoundaryValues:
         self.task = task
         self.mesh = initial.mesh
         self.prescribed = prescribed
-        needed: list[Field] = [*task.targets, *(f for f in task.forcings if not f.over_time)]
+        kept = (f for f in task.file_forcings if not f.over_time)
+        needed: list[Field] = [*task.targets, *kept]
         require_fields("the start", initial.declared(), needed, where="the model's task")
         self._initial = initial.frame(0, [field.name for field in needed])
-        self._constants = task.constants(self.mesh)
-        self._prescribed_mask = task.prescribed_mask(self.mesh)
+        self._boundary = task.boundary_on(self.mesh)
+        self._start = task.pack_state(self._initial, self.mesh)
         if prescribed is not None:
             self._check_prescribed(prescribed)
 
     @property
     def unstated(self) -> np.ndarray:
         """(N, S) bool: what the task prescribes over time and no `prescribed` tells."""
-        if self.prescribed is None:
-            return self._prescribed_mask
-        return np.zeros_like(self._prescribed_mask)
+        told = self._boundary.told
+        return told if self.prescribed is None else np.zeros_like(told)
 
     def require_complete(self) -> None:
         """Raise PhysgtError where the task prescribes over time what nobody has stated."""
@@ -48,41 +77,48 @@ class BoundaryValues:
 
     def initial_state(self) -> np.ndarray:
         """(N, S) the targets at the start."""
-        state = self.task.pack_state(self._initial, self.mesh)
-        bad = np.argwhere(~np.isfinite(state))
+        bad = np.argwhere(~np.isfinite(self._start))
         if len(bad):
             raise PhysgtError(
                 f"the start is not finite at node {bad[0][0]}; "
                 "look at it with physgt info and export it again."
             )
-        return state
+        return self._start
 
     def enforce(self, state: np.ndarray, time: float) -> np.ndarray:
         """`state` (N, S) with what the boundary states for `time`."""
-        state = np.where(np.isnan(self._constants), state, self._constants).astype(state.dtype)
-        if self.prescribed is not None and self._prescribed_mask.any():
+        enforced = self._boundary.enforce(state, time, self._start)
+        if self.prescribed is not None and self._boundary.told.any():
             values = self.task.pack_state(self._at(time, self._prescribed_targets()), self.mesh)
-            state = np.where(self._prescribed_mask, values, state).astype(state.dtype)
-        return state
+            enforced = np.where(self._boundary.told, values, enforced).astype(state.dtype)
+        return enforced
+
+    def ahead(self, state: np.ndarray, time: float) -> np.ndarray:
+        """`state` (N, S) as the model sees it before the step that ends at `time`.
+
+        Free values are those of the beginning of the step, boundary values those of its end.
+        """
+        return self.enforce(state, time) if self.task.boundary_ahead else state
 
     def forcing(self, time: float) -> np.ndarray:
         """(N, F) the forcings at `time`; NaN where they change over time and nobody tells how."""
-        changing = [forcing for forcing in self.task.forcings if forcing.over_time]
+        changing = [forcing for forcing in self.task.file_forcings if forcing.over_time]
         told: Frame = {}
         if self.prescribed is None:
             told = {f.name: _unknown(f) for f in changing}
         elif changing:
             told = self._at(time, [forcing.name for forcing in changing])
-        return self.task.pack_forcing(self._initial | told, self.mesh.num_points)
+        stated = self.task.stated_forcings(self.mesh.points, time)
+        return self.task.pack_forcing(self._initial | told | stated, self.mesh.num_points)
 
     def _needed(self) -> list[str]:
         """The fields that the task prescribes over time."""
-        changing = [forcing.name for forcing in self.task.forcings if forcing.over_time]
+        changing = [forcing.name for forcing in self.task.file_forcings if forcing.over_time]
         return self._prescribed_targets() + changing
 
     def _prescribed_targets(self) -> list[str]:
-        mask = self._prescribed_mask
-        return [t.name for t in self.task.targets if mask[:, self.task.columns(t.name)].any()]
+        told = self._boundary.told
+        return [t.name for t in self.task.targets if told[:, self.task.columns(t.name)].any()]
 
     def _check_prescribed(self, prescribed: Trajectory) -> None:
         fields = {field.name: field for field in (*self.task.targets, *self.task.forcings)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physgt.boundary import BoundaryCondition
+from physgt.conditions import Condition
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
 from physgt.errors import PhysgtError
-from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardSetting, HandBack, Watch
 from physgt.rollout.integrator import Integrator
 from physgt.rollout.restart import Restart, fingerprint, fingerprint_of, restart_path
@@ -60,6 +63,8 @@ def rollout(
     *,
     output: Path | str | None = None,
     prescribed: Trajectory | None = None,
+    boundary: Sequence[BoundaryCondition] = (),
+    forcings: Mapping[str, Condition] | None = None,
     every: int = 1,
     fields: Sequence[str] | None = None,
     guards: Sequence[GuardSetting] = (),
@@ -71,6 +76,8 @@ def rollout(
 
     Nothing later than that first state is read: boundary values come from the task or from
     `prescribed`, a trajectory that the user states on purpose, interpolated linearly in time.
+    `boundary` and `forcings` are conditions stated anew, over those of the task: another scenario
+    for the same model, see physgt.boundary_file.read_scenario.
 
     With `output`, each step is written as it comes, to NAME.partial.vtkhdf, which ParaView opens
     as well; it gets its final name when it is whole. Without `output` the result is held in
@@ -83,13 +90,14 @@ def rollout(
         that was never stopped, to the last bit.
     command: kept in the restart file, for whoever resumes.
 
-    Raises PhysgtError where `initial` lacks a field of the task, and DivergedError where a state
+    Raises PhysgtError where `initial` lacks a field of the task or the boundary states no value for
+    a time, and DivergedError where a state
     stops being finite or a guard stops it; the steps before that stay in NAME.partial.vtkhdf.
     """
     kept = Kept.of(simulator, every, fields)
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
-    run = _Run(simulator, initial, prescribed, guards)
+    run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
     if output is not None:
         return _Writing(run, kept, Path(output), dict(command or {})).write(
             num_steps, resume, progress
@@ -105,6 +113,8 @@ def integrate(
     num_steps: int,
     *,
     prescribed: Trajectory | None = None,
+    boundary: Sequence[BoundaryCondition] = (),
+    forcings: Mapping[str, Condition] | None = None,
     guards: Sequence[GuardSetting] = (),
 ) -> Iterator[tuple[float, Frame]]:
     """Yield (time, targets by name) for the initial state and each of `num_steps` steps.
@@ -113,7 +123,7 @@ def integrate(
     """
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
-    run = _Run(simulator, initial, prescribed, guards)
+    run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
     for state in run.states(num_steps):
         yield state.time, simulator.task.unpack_state(state.values, initial.mesh)
 
@@ -126,9 +136,12 @@ class _Run:
         simulator: Simulator,
         initial: Trajectory,
         prescribed: Trajectory | None,
+        boundary: Sequence[BoundaryCondition],
+        forcings: Mapping[str, Condition] | None,
         guards: Sequence[GuardSetting],
     ) -> None:
-        self.simulator, self.task, self.initial = simulator, simulator.task, initial
+        self.simulator, self.initial = simulator, initial
+        self.task = restated(simulator.task, initial.mesh, boundary, forcings)
         self.boundary = BoundaryValues(self.task, initial, prescribed)
         self.boundary.require_complete()
         self.integrator = Integrator(simulator, self.boundary)
@@ -147,6 +160,7 @@ class _Run:
             yield State(0, self.origin, values, "")
         for step in range(first + 1, num_steps + 1):
             forcing = self.boundary.forcing(self.time(step - 1))
+            values = self.boundary.ahead(values, self.time(step))
             values = self.integrator.advance(values, forcing, step, self.time(step))
             try:
                 values = self.watch.check(values, step, self.time(step))
@@ -164,6 +178,9 @@ class _Run:
         return {
             "model": fingerprint(self.simulator),
             "dt": self.task.dt,
+            "boundary": fingerprint_of(
+                np.frombuffer(json.dumps(self.task.to_dict()).encode(), "B")
+            ),
             "start": fingerprint_of(self.start, np.array(self.origin)),
             "mesh": fingerprint_of(self.initial.mesh.points, self.initial.mesh.connectivity),
             "every": kept.every,

@@ -34,7 +34,8 @@ class Integrator:
     def advance(self, state: np.ndarray, forcing: np.ndarray, step: int, time: float) -> np.ndarray:
         """(N, S) the state one dt later: that of step number `step`, at `time`.
 
-        forcing: (N, F) at the time of `state`. Raises DivergedError where the new state is not
+        state: (N, S) as the model is to see it, see BoundaryValues.ahead; forcing: (N, F) at the
+        beginning of the step. Raises DivergedError where the new state is not
         finite.
         """
         advanced = self._step(self._graph.from_mesh(state), self._graph.from_mesh(forcing))

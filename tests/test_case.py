@@ -45,8 +45,8 @@ def test_a_case_file_says_task_model_and_training(tmp_path):
     assert task.dt == 0.02
     assert task.boundary == (
         BoundaryCondition("inflow", "velocity", "prescribed"),
-        BoundaryCondition("wall", "velocity", "prescribed", (0.0, 0.0)),
-        BoundaryCondition("outflow", "pressure", "prescribed", (0.0,)),
+        BoundaryCondition("wall", "velocity", (0.0, 0.0)),
+        BoundaryCondition("outflow", "pressure", 0.0),
     )
     assert (case.model_name, case.model_options) == ("physgto", {"width": 32})
     assert (case.training.steps, case.training.unroll) == (10, 1)
@@ -62,8 +62,8 @@ def test_a_case_file_says_task_model_and_training(tmp_path):
         ("steps = 10", "steps = -1", r"\[training\] steps = -1: .*greater than 0"),
         ("dt = 0.02", 'dt = "fast"', r"\[task\] dt = 'fast': .*number"),
         ("components = 2", "component = 2", r"\[task.targets.velocity\] unknown key 'component'"),
-        ('"prescribed"', '"fixed"', r"\[boundary.inflow\] velocity = 'fixed'; expected 'free'"),
-        ("[0.0, 0.0]", "[0.0]", "boundary 'wall' gives 1 values for 'velocity', which has 2"),
+        ('"prescribed"', '"fixed"', r"\[boundary.inflow\] velocity: 'fixed' is none of free, held"),
+        ("[0.0, 0.0]", "[0.0]", "boundary 'wall', field 'velocity': 1 values for a field of 2"),
         ("pressure = 0.0", "presure = 0.0", r"field 'presure', but the targets are .*'pressure'"),
         ('name = "physgto"', "", r"\[model\] needs a name"),
         ("name = ", "name == ", "not valid TOML"),

@@ -365,7 +365,7 @@ def test_a_name_that_c_cannot_have_is_refused(name, folder, tmp_path):
 
 
 def test_a_boundary_prescribed_to_a_number_starts_with_it(folder, tmp_path):
-    rules = (BoundaryCondition("rim", "temperature", "prescribed", (350.0,)),)
+    rules = (BoundaryCondition("rim", "temperature", 350.0),)
     task = replace(ROOM, boundary=rules)
     Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).save(tmp_path / "r.physgt")
     write_fmu(tmp_path / "r.physgt", folder / "start.vtkhdf", tmp_path / "room.fmu")

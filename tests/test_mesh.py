@@ -166,11 +166,12 @@ def test_blocks_put_cells_of_one_type_and_size_together_in_their_order() -> None
     ]
 
 
-def test_nodes_are_named_by_a_set_or_else_by_a_node_type_in_any_case() -> None:
+def test_nodes_are_named_by_a_set_of_nodes_or_cells_or_else_by_a_node_type_in_any_case() -> None:
     mesh = planar_mesh()
     np.testing.assert_array_equal(mesh.nodes_of("walls/upper"), [2, 3])
     np.testing.assert_array_equal(mesh.nodes_of("inflow"), [0])
     np.testing.assert_array_equal(mesh.nodes_of("WALL_BOUNDARY"), [3])
+    np.testing.assert_array_equal(mesh.nodes_of("fluid"), [0, 1, 2, 3, 4])
     with pytest.raises(PhysgtError, match=r"no node set 'lid'.*'walls/upper'.*INFLOW"):
         mesh.nodes_of("lid")
 

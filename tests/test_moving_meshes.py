@@ -14,6 +14,7 @@ from heat_case import square_mesh
 from moving_case import PULL, plate, pulled_plate
 from physgt import BoundaryCondition, Field, Mesh, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
+from physgt.conditions import Table
 from physgt.coupling import Stepper
 from physgt.coupling.export import StepProgram
 from physgt.datasets.vtkhdf import read_vtkhdf
@@ -267,10 +268,18 @@ def test_points_with_another_dimension_than_the_mesh_are_refused() -> None:
         task.pack_state({"points": np.zeros((25, 3)), "stress": np.zeros(25)}, square_mesh(4))
 
 
-def test_points_can_not_all_be_put_in_one_place() -> None:
-    rule = BoundaryCondition("left", "points", "prescribed", (0.0, 0.0))
-    with pytest.raises(PhysgtError, match="'left' puts all its points at"):
-        dataclasses.replace(PULL, boundary=(rule,))
+def test_conditions_on_points_state_displacements_from_the_mesh() -> None:
+    rules = (
+        BoundaryCondition("left", "points", 0.0, component=0),
+        BoundaryCondition("right", "points", Table((0.0, 1.0), ((0.0, 0.0), (0.2, 0.0)))),
+    )
+    pulled, task = pulled_plate(), dataclasses.replace(PULL, boundary=rules)
+    prediction = rollout(simulator_of(task), pulled.initial(), 5)
+    left, right = (pulled.mesh.node_sets[name] for name in ("left", "right"))
+    moved = positions(prediction)[5] - pulled.mesh.points
+    np.testing.assert_allclose(moved[right], [[0.1, 0.0]] * len(right), atol=1e-7)
+    np.testing.assert_allclose(moved[left, 0], 0.0, atol=1e-7)
+    assert (moved[left, 1] != 0).any()
 
 
 def test_moving_is_no_option_of_a_model() -> None:

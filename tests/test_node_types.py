@@ -89,7 +89,10 @@ def test_without_rules_the_types_stay(plate: Trajectory) -> None:
         ("x<0.1", "no '='"),
         ("x<0.1=INLET", r"unknown type 'INLET'; known are NORMAL, .* INFLOW.* and the numbers 0"),
         ("x<0.1=9", "unknown type '9'"),
-        ("set:inflow=INFLOW", r"no set 'inflow'; the mesh has the node sets \['inlet', 'x<1'\]"),
+        (
+            "set:inflow=INFLOW",
+            r"no node set 'inflow'. .*\['inlet', 'x<1'\], its cell sets \['heater'\]",
+        ),
         ("x<-1=INFLOW", r"no node obeys it; the mesh reaches from \(0, 0\) to \(1, 1\)"),
         ("z<1=INFLOW", "can't understand 'z<1'.* of x, y and numbers"),
         ("x+1=INFLOW", "isn't a condition"),

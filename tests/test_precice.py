@@ -90,8 +90,8 @@ def by_hand(folder: Path, times: list[float], iteration: int, **options: bool) -
     states = [stepper.get_field("temperature")]
     for before, after in pairwise(times):
         stepper.set_field("power", peer("Power", stepper.coordinates(), before, iteration))
-        stepper.step(after - before)
         stepper.set_field("temperature", peer("Temperature", rim, after, iteration), on="rim")
+        stepper.step(after - before)
         states.append(stepper.get_field("temperature"))
     return np.stack(states)
 

@@ -6,6 +6,7 @@ import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
+from physgt.conditions import Condition
 from physgt.rollout import rollout
 
 
@@ -58,13 +59,13 @@ def simulator_of(task: Task) -> Simulator:
     return Simulator(task, 2, "physgto", SMALL_MODELS["physgto"]).eval()
 
 
-def with_boundary(condition: str, value: tuple[float, ...] | None = None) -> Task:
-    rule = BoundaryCondition("rim", "temperature", condition, value)
+def with_boundary(condition: Condition | str | float) -> Task:
+    rule = BoundaryCondition("rim", "temperature", condition)
     return dataclasses.replace(HEAT, boundary=(rule,))
 
 
 def test_a_constant_boundary_value_of_the_task_holds_at_every_time(heat):
-    prediction = rollout(simulator_of(with_boundary("prescribed", (25.0,))), heat.initial(), 3)
+    prediction = rollout(simulator_of(with_boundary(25.0)), heat.initial(), 3)
     rim = prediction.fields["temperature"].values[:, heat.mesh.node_sets["rim"]]
     assert (rim == 25.0).all()
 

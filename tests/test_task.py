@@ -18,7 +18,7 @@ FLOW = Task(
     dt=0.01,
     forcings=(Forcing("gravity", 2), Forcing("viscosity", location="global", over_time=True)),
     boundary=(
-        BoundaryCondition("wall_boundary", "velocity", "prescribed", (0.0, 0.0)),
+        BoundaryCondition("wall_boundary", "velocity", (0.0, 0.0)),
         BoundaryCondition("inflow", "velocity", "prescribed"),
         BoundaryCondition("outflow", "pressure", "held"),
     ),
@@ -66,21 +66,28 @@ def test_the_boundary_frees_holds_and_prescribes_single_components_of_nodes() ->
         FLOW.free_mask(mesh),
         [[0, 0, 1], [1, 1, 1], [1, 1, 1], [0, 0, 1], [1, 1, 0]],
     )
+    boundary = FLOW.boundary_on(mesh)
     np.testing.assert_array_equal(
-        FLOW.prescribed_mask(mesh), [[1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
+        boundary.told, [[1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
     )
-    constants = np.full((5, 3), np.nan)
-    constants[3, :2] = 0.0
-    np.testing.assert_array_equal(FLOW.constants(mesh), constants)
+    state = np.arange(1.0, 16.0).reshape(5, 3)
+    enforced = state.copy()
+    enforced[3, :2], enforced[4, 2] = 0.0, -1.0
+    np.testing.assert_array_equal(boundary.enforce(state, 0.0, np.full((5, 3), -1.0)), enforced)
 
 
 def test_where_node_sets_overlap_the_later_condition_wins() -> None:
-    upper = BoundaryCondition("walls/upper", "velocity", "prescribed", (1.0, 0.0))
+    upper = BoundaryCondition("walls/upper", "velocity", (1.0, 2.0))
     task = replace(FLOW, boundary=(*FLOW.boundary, upper))
-    np.testing.assert_array_equal(task.constants(planar_mesh())[[2, 3], :2], [[1, 0], [1, 0]])
-    freed = replace(task, boundary=(*task.boundary, replace(upper, condition="free", value=None)))
-    assert freed.free_mask(planar_mesh())[[2, 3]].all()
-    assert np.isnan(freed.constants(planar_mesh())[[2, 3]]).all()
+    state = np.full((5, 3), 9.0)
+    enforced = task.boundary_on(planar_mesh()).enforce(state, 0.0, state)
+    np.testing.assert_array_equal(enforced[[2, 3]], [[1, 2, 9], [1, 2, 9]])
+    freed = replace(task, boundary=(*task.boundary, replace(upper, condition="free")))
+    boundary = freed.boundary_on(planar_mesh())
+    assert boundary.free[[2, 3]].all()
+    np.testing.assert_array_equal(boundary.enforce(state, 0.0, state), state)
+    along = replace(freed, boundary=(*freed.boundary, replace(upper, condition=5.0, component=1)))
+    np.testing.assert_array_equal(along.free_mask(planar_mesh())[3], [True, False, True])
 
 
 def test_a_task_survives_json() -> None:
@@ -109,8 +116,8 @@ def test_a_frame_has_no_component_axis_for_one_component_and_no_node_axis_for_a_
             r"'inflow' names the field 'velocty', but the targets are \['pressure', 'velocity'\]",
         ),
         (
-            {"boundary": (BoundaryCondition("inflow", "velocity", "prescribed", (1.0,)),)},
-            "'inflow' gives 1 values for 'velocity', which has 2 components",
+            {"boundary": (BoundaryCondition("inflow", "velocity", (1.0,)),)},
+            "'inflow', field 'velocity': 1 values for a field of 2 components",
         ),
     ],
 )

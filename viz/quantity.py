@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.errors import PhysgtError
-from physgt.fields import AXES
+from physgt.formulas import AXES
 from physgt.task import Field
 from physgt.trajectory import Trajectory
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from physgt.coupling.topology import Topology
-from physgt.fields import AXES
+from physgt.formulas import AXES
 from physgt.mesh import Mesh
 from physgt.task import Field
 

@@ -73,9 +73,9 @@ def micro_simulation(path: Path | str) -> type:
             missing = sorted(set(settings.read) - set(macro_data))
             if missing:
                 raise PhysgtError(f"macro data {missing} of [read] wasn't given: {[*macro_data]}.")
-            self._set(macro_data, forcings)
+            for data, where in settings.read.items():
+                self._stepper.set_field(where.field, macro_data[data], on=where.nodes)
             self._stepper.step(dt)
-            self._set(macro_data, targets)
             return self._micro_data()
 
         def get_state(self) -> StepperState:
@@ -95,11 +95,6 @@ def micro_simulation(path: Path | str) -> type:
             if self._writer is None:
                 self._writer = self._open_writer()
             self._writer.append(self._stepper.time, self._stepper.frame())
-
-        def _set(self, macro_data: dict[str, Any], fields: set[str]) -> None:
-            for data, where in settings.read.items():
-                if where.field in fields:
-                    self._stepper.set_field(where.field, macro_data[data], on=where.nodes)
 
         def _open_writer(self) -> VTKHDFWriter:
             if settings.output is None:

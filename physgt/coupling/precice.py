@@ -83,9 +83,8 @@ class _Exchange:
 class PreciceParticipant:
     """Runs a stepper as a participant.
 
-    What is read goes where training had it: forcings as they are at the beginning of a step,
-    boundary values of targets as they are at its end. Before the first step the boundary has the
-    values of the start.
+    What is read goes where training had it: into a step go forcings as they are at its beginning
+    and boundary values of targets as they are at its end.
     """
 
     def __init__(
@@ -152,10 +151,9 @@ class PreciceParticipant:
     def _advance(self, dt: float) -> None:
         for exchange in self._forcings:
             self._set(exchange, self._read(exchange, 0.0))
-        at_the_end = [(exchange, self._read(exchange, dt)) for exchange in self._targets]
+        for exchange in self._targets:
+            self._set(exchange, self._read(exchange, dt))
         self.stepper.step(dt)
-        for exchange, values in at_the_end:
-            self._set(exchange, values)
         self._write()
 
     def _read(self, exchange: _Exchange, relative_time: float) -> np.ndarray:

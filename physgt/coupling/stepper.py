@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import floor
 
 import numpy as np
 
+from physgt.boundary import BoundaryCondition
+from physgt.conditions import Condition
 from physgt.coupling.derived import Output
 from physgt.coupling.state import StepperState, checked_rows, overlaid, replaced
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.integrator import Integrator
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
@@ -34,8 +36,8 @@ class Stepper:
       prescribed from now on, over what the task says, until it is set again;
     - a target where it is free: the state changes, and the model goes on from there;
     - a forcing: it keeps the value until it is set again, over what the start or `prescribed` say.
-    A step from t to t + dt sees forcings and boundary values as they are at t, as in training.
-    Values of the boundary at t + dt are set after the step.
+    A step from t to t + dt sees forcings as they are at t and boundary values as they will be at
+    t + dt, as in training: so set forcings of t and boundary values of t + dt before the step.
 
     A stepper belongs to one thread at a time. Steppers share nothing that changes, so that many
     may run side by side, on one simulator as well; training it meanwhile changes their results.
@@ -47,18 +49,20 @@ class Stepper:
         initial: Trajectory,
         *,
         prescribed: Trajectory | None = None,
+        boundary: Sequence[BoundaryCondition] = (),
+        forcings: Mapping[str, Condition] | None = None,
         interpolate: bool = False,
         outputs: Mapping[str, Output] | None = None,
     ) -> None:
         """Start from the first state of `initial`, and read nothing later.
 
-        prescribed: see physgt.rollout.rollout; what the task prescribes over time and is not told
-            there must be set before the first step.
+        prescribed, boundary, forcings: see physgt.rollout.rollout; what the task prescribes over
+            time and is not told there must be set before the first step.
         interpolate: allow steps of other lengths than the model's, see `step`.
         outputs: further fields to get, see physgt.coupling.derived.
         """
-        self.task = simulator.task
         self.mesh: Mesh = initial.mesh
+        self.task = restated(simulator.task, self.mesh, boundary, forcings)
         self.interpolate = interpolate
         self.outputs = dict(outputs or {})
         self._boundary = BoundaryValues(self.task, initial, prescribed)
@@ -104,7 +108,7 @@ class Stepper:
 
     def ids(self, on: str | None = None) -> np.ndarray:
         """(n,) node numbers of a set: the order of its values and coordinates."""
-        return np.arange(self.mesh.num_points) if on is None else self.mesh.nodes_of(on)
+        return np.arange(self.mesh.num_points) if on is None else self.task.nodes_of(self.mesh, on)
 
     def coordinates(self, on: str | None = None) -> np.ndarray:
         """(n, D) where the nodes of a set lie."""
@@ -224,7 +228,8 @@ class Stepper:
         forcing = self._forcing(now, self._model_time(now))
         self._require_stated(now, forcing)
         time = now.origin + (now.num_steps + 1) * self.dt
-        return self._integrator.advance(now.state, forcing, now.num_steps + 1, time)
+        seen = overlaid(self._boundary.ahead(now.state, time), now.stated)
+        return self._integrator.advance(seen, forcing, now.num_steps + 1, time)
 
     def _set_target(self, ids: np.ndarray, columns: slice, rows: np.ndarray) -> None:
         now = self._now

@@ -1,0 +1,103 @@
+"""The boundary of a task: named sets with a condition a field, and their values on a mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from physgt.conditions import Condition, Free, Held, Prescribed, condition_of
+from physgt.errors import PhysgtError
+from physgt.formulas import points_where
+from physgt.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class BoundaryCondition:
+    """What one target, or one component of it, does on one set of nodes.
+
+    nodes: a node or cell set of the mesh, or a node type; with `where` a name of your own.
+    condition: a Condition, or what a case file says: see physgt.conditions.condition_of.
+    component: its number; without it the condition is of all components.
+    where: the nodes are those at which a condition on x, y and z holds, such as "x < 0.01".
+    """
+
+    nodes: str
+    field: str
+    condition: Condition
+    component: int | None = None
+    where: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "condition", condition_of(self.condition))
+
+    @property
+    def name(self) -> str:
+        """For messages: where a case file says it."""
+        component = "" if self.component is None else f", component {self.component}"
+        return f"boundary '{self.nodes}', field '{self.field}'{component}"
+
+    def nodes_on(self, mesh: Mesh) -> np.ndarray:
+        """Node numbers. Raises PhysgtError, naming the sets there are, where none is called so."""
+        if self.where is None:
+            return mesh.nodes_of(self.nodes)
+        try:
+            return points_where(self.where, mesh.points)
+        except PhysgtError as error:
+            raise PhysgtError(f"boundary '{self.nodes}', '{self.where}': {error}") from error
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One boundary condition on one mesh: on nodes (n,) and columns of the state."""
+
+    condition: BoundaryCondition
+    nodes: np.ndarray
+    columns: slice
+
+
+class MeshBoundary:
+    """The boundary of a task on one mesh: what is free, and what the rest is at each time.
+
+    Where pieces overlap, the later wins, component by component.
+
+    free    (N, S) bool, what the model advances
+    told    (N, S) bool, what only a prescribed trajectory tells
+    held    (N, S) bool, what keeps its initial value
+    """
+
+    def __init__(self, points: np.ndarray, state_size: int, pieces: Sequence[Piece]) -> None:
+        self.points = points
+        self._pieces = pieces
+        self._owner = np.full((len(points), state_size), -1)
+        for number, piece in enumerate(pieces):
+            self._owner[piece.nodes, piece.columns] = number
+        self.told = self._of_kind(Prescribed)
+        self.held = self._of_kind(Held)
+        self.free = self._of_kind(Free) | (self._owner < 0)
+
+    def enforce(self, state: np.ndarray, time: float, initial: np.ndarray) -> np.ndarray:
+        """`state` (N, S) with the values that the conditions state for `time`.
+
+        initial: (N, S) the state at the start.
+        """
+        enforced = state.copy()
+        for number, piece in enumerate(self._pieces):
+            own = self._owner[piece.nodes, piece.columns] == number
+            if not own.any():
+                continue
+            before = enforced[piece.nodes, piece.columns]
+            try:
+                stated = piece.condition.condition.at(
+                    time, self.points[piece.nodes], initial[piece.nodes, piece.columns]
+                )
+            except PhysgtError as error:
+                raise PhysgtError(f"{piece.condition.name}: {error}") from error
+            known = own & ~np.isnan(np.broadcast_to(stated, before.shape))
+            enforced[piece.nodes, piece.columns] = np.where(known, stated, before)
+        return enforced
+
+    def _of_kind(self, kind: type[Condition]) -> np.ndarray:
+        numbers = [i for i, p in enumerate(self._pieces) if isinstance(p.condition.condition, kind)]
+        return np.isin(self._owner, numbers)
