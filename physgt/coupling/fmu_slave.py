@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from physgt.conditions import Constant, Prescribed
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import Stepper, StepperState
 from physgt.errors import PhysgtError
@@ -203,11 +204,11 @@ class SimulatorSlave(Fmi2Slave):
 def inputs(task: Task, start: Trajectory) -> list[Input]:
     """What an FMU of this task takes: numbers, so one a component that all nodes share.
 
-    Forcings, but not those that differ from node to node and stay; targets on each node set where
-    the task prescribes them. Raises PhysgtError where a forcing over time differs between nodes.
+    Forcings, but not those that the task states or that differ from node to node and stay; targets
+    on each set where the task prescribes them, unless it says how they change. Raises PhysgtError where a forcing over time differs between nodes.
     """
     found = []
-    for forcing in task.forcings:
+    for forcing in task.file_forcings:
         if forcing.name not in start.fields:
             raise PhysgtError(
                 f"the start has no '{forcing.name}', a forcing of the model's task; add it: "
@@ -224,7 +225,8 @@ def inputs(task: Task, start: Trajectory) -> list[Input]:
     targets = {target.name: target for target in task.targets}
     for rule in task.boundary:
         given = Input(targets[rule.field], rule.nodes)
-        if rule.condition == "prescribed" and given not in found:
+        told = isinstance(rule.condition, Prescribed | Constant) and rule.component is None
+        if told and given not in found:
             found.append(given)
     return found
 

@@ -48,7 +48,6 @@ def micro_simulation(path: Path | str) -> type:
     """The class MicroSimulation of a TOML file. Its instances share the model, not their states."""
     settings = MicroSettings.from_file(path)
     simulator, start = settings.open_simulator(), settings.open_start()
-    forcings = {forcing.name for forcing in simulator.task.forcings}
     targets = {target.name for target in simulator.task.targets}
 
     class MicroSimulation:
