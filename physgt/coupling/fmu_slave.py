@@ -205,7 +205,8 @@ def inputs(task: Task, start: Trajectory) -> list[Input]:
     """What an FMU of this task takes: numbers, so one a component that all nodes share.
 
     Forcings, but not those that the task states or that differ from node to node and stay; targets
-    on each set where the task prescribes them, unless it says how they change. Raises PhysgtError where a forcing over time differs between nodes.
+    on each set where the task prescribes them, unless it says how they change. Raises PhysgtError
+    where a forcing over time differs between nodes.
     """
     found = []
     for forcing in task.file_forcings:
