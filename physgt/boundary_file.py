@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ Tables = Mapping[str, Mapping[str, Any]]
 class Scenario(NamedTuple):
     """What a user states anew for one rollout: rollout(simulator, start, 100, **s._asdict())."""
 
-    boundary: tuple[BoundaryCondition, ...]
-    forcings: dict[str, Condition]
+    boundary: Sequence[BoundaryCondition]
+    forcings: Mapping[str, Condition]
 
 
 def read_scenario(path: Path | str) -> Scenario:

@@ -265,6 +265,7 @@ def rollout(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     resume: Path | None = None,
     prescribed: Path | None = None,
+    boundary: Path | None = None,
     every: int = 1,
     fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     guard: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
@@ -293,6 +294,8 @@ def rollout(
         with, as if it had never stopped. Only --steps and --guard may be given anew.
     prescribed
         A trajectory with the values over time that the task prescribes.
+    boundary
+        A TOML file of boundary conditions and forcings to state anew, see docs/boundaries.md.
     every
         Keep the start and each EVERY-th step.
     fields
@@ -323,6 +326,7 @@ def rollout(
             str(start),
             steps,
             prescribed=None if prescribed is None else str(prescribed),
+            boundary=None if boundary is None else str(boundary),
             every=every,
             fields=None if fields is None else tuple(fields),
             guards=tuple(guard or ()),
@@ -348,6 +352,7 @@ def ensemble(
     quantiles: Annotated[list[float] | None, Parameter(consume_multiple=True)] = None,
     member_folder: Path | None = None,
     prescribed: Path | None = None,
+    boundary: Path | None = None,
     every: int = 1,
     batch_size: int = 8,
     seed: int = 0,
@@ -379,6 +384,8 @@ def ensemble(
         Also write each member to this folder.
     prescribed
         A trajectory with the values over time that the task prescribes.
+    boundary
+        A TOML file of boundary conditions and forcings to state anew, see docs/boundaries.md.
     every
         Keep the start and each EVERY-th step.
     batch_size
@@ -389,6 +396,7 @@ def ensemble(
         cpu, or cuda where there is one.
     """
     from physgt import Simulator
+    from physgt.boundary_file import Scenario, read_scenario
     from physgt.datasets import open_trajectory
     from physgt.device import find_device
     from physgt.progress import progress_bar
@@ -396,13 +404,14 @@ def ensemble(
     from physgt.rollout import ensemble as roll_out
 
     stated = None if prescribed is None else open_trajectory(prescribed)
+    scenario = Scenario((), {}) if boundary is None else read_scenario(boundary)
     initial = open_trajectory(start).initial()
     chosen = []
     for number, path in enumerate([model, *(also or [])]):
         simulator = Simulator.load(path, find_device(device))
         starts = perturbed(simulator, initial, members, perturbation, seed)
         chosen += [
-            Member(f"model{number}-start{k:03d}", simulator, moved, stated)
+            Member(f"model{number}-start{k:03d}", simulator, moved, stated, *scenario)
             for k, moved in enumerate(starts)
         ]
     with progress_bar("rolling out") as update:

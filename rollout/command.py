@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from physgt.boundary_file import Scenario, read_scenario
 from physgt.datasets import open_trajectory
 from physgt.device import find_device
 from physgt.errors import PhysgtError
@@ -30,6 +31,7 @@ class RolloutCommand:
     start: str
     steps: int
     prescribed: str | None = None
+    boundary: str | None = None
     every: int = 1
     fields: tuple[str, ...] | None = None
     guards: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class RolloutCommand:
     def run(self, output: Path, *, resume: bool, progress: Progress) -> Trajectory:
         simulator = Simulator.load(self.model, find_device(self.device))
         stated = None if self.prescribed is None else open_trajectory(self.prescribed)
+        scenario = Scenario((), {}) if self.boundary is None else read_scenario(self.boundary)
         with torch.autocast(simulator.device.type, torch.bfloat16, enabled=self.bfloat16):
             return rollout(
                 simulator,
@@ -67,6 +70,8 @@ class RolloutCommand:
                 self.steps,
                 output=output,
                 prescribed=stated,
+                boundary=scenario.boundary,
+                forcings=scenario.forcings,
                 every=self.every,
                 fields=self.fields,
                 guards=[GuardSetting.parse(text) for text in self.guards],
@@ -78,7 +83,7 @@ class RolloutCommand:
     def _absolute(self) -> dict[str, Any]:
         """With absolute paths: it may go on from another folder."""
         told = asdict(self)
-        for name in ("model", "start", "prescribed"):
+        for name in ("model", "start", "prescribed", "boundary"):
             if told[name] is not None:
                 told[name] = str(Path(told[name]).resolve())
         return told

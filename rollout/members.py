@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from physgt.boundary import BoundaryCondition
+from physgt.conditions import Condition
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs
-from physgt.rollout.boundary import BoundaryValues
+from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardWarning
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
@@ -20,12 +22,22 @@ from physgt.trajectory import Trajectory
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One rollout among several: what runs, and from where. prescribed: see rollout."""
+    """One rollout among several: what runs, from where, and what is stated: see rollout."""
 
     name: str
     simulator: Simulator
     initial: Trajectory
     prescribed: Trajectory | None = None
+    boundary: Sequence[BoundaryCondition] = ()
+    forcings: Mapping[str, Condition] = field(default_factory=dict)
+
+    def boundary_values(self) -> BoundaryValues:
+        """Raises PhysgtError where a value is missing."""
+        mesh = self.initial.mesh
+        task = restated(self.simulator.task, mesh, self.boundary, self.forcings)
+        values = BoundaryValues(task, self.initial, self.prescribed)
+        values.require_complete()
+        return values
 
 
 class States(NamedTuple):
@@ -102,9 +114,7 @@ class _Batch:
 
     def __init__(self, members: Sequence[Member]) -> None:
         simulator = members[0].simulator
-        self.boundaries = [BoundaryValues(simulator.task, m.initial, m.prescribed) for m in members]
-        for boundary in self.boundaries:
-            boundary.require_complete()
+        self.boundaries = [member.boundary_values() for member in members]
         graph = simulator.build_graph(members[0].initial.mesh)
         self._graph = batch_graphs([graph] * len(members))
         with torch.inference_mode():
@@ -118,7 +128,9 @@ class _Batch:
         """(members, N, S) -> the same one step later, from `before` to `time`."""
         forcings = np.concatenate([boundary.forcing(before) for boundary in self.boundaries])
         # What is lost stays away from the arithmetic.
-        given = np.nan_to_num(states, nan=0.0).reshape(len(forcings), -1)
+        finite = np.nan_to_num(states, nan=0.0)
+        seen = [b.ahead(state, time) for b, state in zip(self.boundaries, finite, strict=True)]
+        given = np.concatenate(seen)
         advanced = self._step(self._graph.from_mesh(given), self._graph.from_mesh(forcings))
         found = self._graph.to_mesh(advanced).reshape(states.shape)
         return np.stack(

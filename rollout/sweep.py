@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from physgt.conditions import Condition, Constant
 from physgt.datasets import open_trajectory
 from physgt.errors import PhysgtError
 from physgt.fields import component_suffix, field_variable
@@ -51,7 +52,9 @@ def read_sweep(path: Path, simulator: Simulator, start: Trajectory) -> list[Memb
         own = row.get("start")
         initial = open_trajectory(path.parent / own).initial() if own else start
         try:
-            members.append(Member(name, simulator, _with_forcings(initial, simulator.task, row)))
+            own_start = _with_forcings(initial, simulator.task, row)
+            stated = _stated(own_start, simulator.task, row)
+            members.append(Member(name, simulator, own_start, forcings=stated))
         except PhysgtError as error:
             raise PhysgtError(f"{path}: row {number}: {error}") from error
     return members
@@ -90,6 +93,15 @@ def _with_forcings(initial: Trajectory, task: Task, row: Mapping[str, str | None
         )
         fields = fields.drop_vars(forcing.name, errors="ignore").assign({forcing.name: variable})
     return Trajectory(initial.mesh, fields, initial.attributes)
+
+
+def _stated(start: Trajectory, task: Task, row: Mapping[str, str | None]) -> dict[str, Condition]:
+    """The forcings of a row in place of those that the task itself states."""
+    return {
+        forcing.name: Constant(tuple(start.fields[forcing.name].values.ravel().tolist()))
+        for forcing in _constant(task)
+        if forcing.value is not None and any(row.get(name) for name in names(forcing))
+    }
 
 
 def _number(name: str, text: str | None) -> float:
