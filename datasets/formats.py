@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from physgt.datasets.isolation import can_isolate, read_isolated
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
@@ -19,6 +20,8 @@ class Format:
 
     read: raises PhysgtError that names the file. write: None where physgt only reads.
     write_suffixes: the endings that choose it for writing.
+    isolated: whether a source is read in a process of its own: its reader takes no care of damaged
+    files, or calls a library that doesn't. See isolation.py.
     """
 
     description: str
@@ -26,6 +29,7 @@ class Format:
     read: Callable[[Path], Trajectory]
     write: Callable[[Trajectory, Path], None] | None = None
     write_suffixes: tuple[str, ...] = ()
+    isolated: bool = True
 
 
 def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Trajectory:
@@ -42,7 +46,9 @@ def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Tra
     path = Path(path)
     if not path.exists() and not any(sign in path.name for sign in "*?["):
         raise PhysgtError(f"{path}: there is no such file; check the path.")
-    trajectory = _format_of(path).read(path)
+    name = _name_of(path)
+    isolated = FORMATS[name].isolated and can_isolate()
+    trajectory = read_isolated(name, path) if isolated else FORMATS[name].read(path)
     if time_unit == 1.0:
         return trajectory
     if not time_unit > 0:
@@ -69,13 +75,13 @@ def write_trajectory(trajectory: Trajectory, path: str | PathLike[str]) -> None:
 
 def format_name(path: str | PathLike[str]) -> str:
     """What `path` is, in words."""
-    return _format_of(Path(path)).description
+    return FORMATS[_name_of(Path(path))].description
 
 
-def _format_of(path: Path) -> Format:
-    for entry in FORMATS.values():
+def _name_of(path: Path) -> str:
+    for name, entry in FORMATS.items():
         if entry.recognises(path):
-            return entry
+            return name
     raise PhysgtError(
         f"{path}: of no format that physgt reads. It reads "
         f"{'; '.join(entry.description for entry in FORMATS.values())}."
@@ -102,6 +108,7 @@ FORMATS: dict[str, Format] = {
         _later("vtkhdf", "read_vtkhdf"),
         _later("vtkhdf", "write_vtkhdf"),
         (".vtkhdf", ".hdf"),
+        isolated=False,
     ),
     "pvd": Format(
         "ParaView collections (.pvd with .vtu)",

@@ -10,6 +10,9 @@ from typing import ClassVar, TypeVar
 from weakref import WeakSet
 
 import h5py
+import numpy as np
+
+from physgt.errors import PhysgtError
 
 Found = TypeVar("Found")
 ATTEMPTS = 20
@@ -20,6 +23,25 @@ PAUSE = 0.005
 LATELY = 0.1
 """Seconds between attempts, and seconds since the last write that make another attempt sensible:
 a file's time of change is only as fine as the system's clock ticks."""
+
+
+MOST_BYTES, MOST_TIMES_THE_FILE = 2**30, 64
+"""Rows that fill more than both are a lie or a bomb: HDF5 would unpack zeros until memory ends."""
+
+
+def take_rows(dataset: h5py.Dataset, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """dataset[start:stop]; raises PhysgtError where that is far more than the file can hold."""
+    first, last, _ = slice(start, stop).indices(len(dataset))
+    size = max(last - first, 0) * int(np.prod(dataset.shape[1:])) * dataset.dtype.itemsize
+    if (
+        size > MOST_BYTES
+        and size > MOST_TIMES_THE_FILE * Path(dataset.file.filename).stat().st_size
+    ):
+        raise PhysgtError(
+            f"'{dataset.name}' claims {size / 2**30:.3g} GiB, far more than the file can hold; "
+            "it is damaged."
+        )
+    return dataset[start:stop]
 
 
 class HDF5File:

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from xarray.backends import CachingFileManager
 
-from physgt.datasets.hdf5_file import HDF5File
+from physgt.datasets.hdf5_file import HDF5File, take_rows
 from physgt.datasets.vtkhdf_polyhedra import read_polyhedra, row_table
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -44,10 +44,8 @@ def read_vtkhdf(path: str | PathLike[str]) -> Trajectory:
     try:
         with files.acquire_context() as opened:
             return opened.read(lambda current: _trajectory(path, current.file, files))
-    except KeyError as error:
-        raise PhysgtError(f"{path}: incomplete VTKHDF file: {error.args[0]}.") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    except Exception as error:
+        raise _in_words(path, error) from error
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,15 @@ class _FrameReader:
     frame_shape: tuple[int, ...]
 
     def __call__(self, index: int) -> np.ndarray:
-        start = self.stored.starts[index]
+        start, where = self.stored.starts[index], self.stored.location
         stop = start + (1 if self.stored.field.location == "global" else self.frame_shape[0])
         try:
             with self.files.acquire_context() as opened:
-                rows = opened.read(lambda file: file.dataset(self.stored.location)[start:stop])
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
+                rows = opened.read(
+                    lambda file: take_rows(file.dataset(self.stored.location), start, stop)
+                )
+        except Exception as error:
+            raise _in_words(self.path, error) from error
         # Planar vectors have a third component on disk.
         kept = rows[:, : self.stored.field.components] if rows.ndim == 2 else rows
         return kept.reshape(self.frame_shape)
@@ -86,7 +86,7 @@ def _trajectory(path: Path, file: h5py.File, files: CachingFileManager) -> Traje
     root, own = _root(path, file), file.get("physgt")
     times = np.zeros(1)
     if "Steps" in root:
-        times = root["Steps/Values"][: root["Steps"].attrs["NSteps"]]
+        times = take_rows(root["Steps/Values"], 0, root["Steps"].attrs["NSteps"])
     if not len(times):
         raise PhysgtError(f"{path}: no time is complete; the program that wrote it stopped before.")
     _check_one_part(path, root, len(times))
@@ -108,16 +108,16 @@ def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh
     starts = row_table(root, "PointOffsets", num_times)
     num_points = root["NumberOfPoints"][0]
     connectivity, offsets, cell_types = _read_cells(root, *_cell_starts(root, num_times)[0])
-    points = root["Points"][starts[0] : starts[0] + num_points]
+    points = take_rows(root["Points"], starts[0], starts[0] + num_points)
     node_type = np.zeros(num_points)
     if "PointData/node_type" in root:
-        node_type = root["PointData/node_type"][:num_points]
+        node_type = take_rows(root["PointData/node_type"], 0, num_points)
     if own is None:
-        last = root["Points"][starts[-1] : starts[-1] + num_points]
+        last = take_rows(root["Points"], starts[-1], starts[-1] + num_points)
         dimension = 2 if is_planar(points, cell_types) and is_planar(last, cell_types) else 3
     else:
         dimension = own.attrs["dimension"]
-        points = own["reference_points"][:] if "reference_points" in own else points
+        points = take_rows(own["reference_points"]) if "reference_points" in own else points
     return Mesh(
         points=points[:, :dimension],
         connectivity=connectivity,
@@ -133,7 +133,7 @@ def _read_mesh(root: h5py.Group, own: h5py.Group | None, num_times: int) -> Mesh
 def _read_sets(own: h5py.Group | None, kind: str) -> dict[str, np.ndarray]:
     if own is None or kind not in own:
         return {}
-    return {dataset.attrs["name"]: dataset[:] for dataset in own[kind].values()}
+    return {dataset.attrs["name"]: take_rows(dataset) for dataset in own[kind].values()}
 
 
 def _stored_fields(path: Path, root: h5py.Group, mesh: Mesh, num_times: int) -> Iterator[_Stored]:
@@ -198,10 +198,10 @@ def _read_cells(
     num_cells = root["NumberOfCells"][part]
     num_entries = root["NumberOfConnectivityIds"][part]
     return (
-        root["Connectivity"][entry : entry + num_entries],
+        take_rows(root["Connectivity"], entry, entry + num_entries),
         # Each part before has one offset more than it has cells.
-        root["Offsets"][cell + part : cell + part + num_cells + 1],
-        root["Types"][cell : cell + num_cells],
+        take_rows(root["Offsets"], cell + part, cell + part + num_cells + 1),
+        take_rows(root["Types"], cell, cell + num_cells),
     )
 
 
@@ -253,5 +253,11 @@ def _root(path: Path, file: h5py.File) -> h5py.Group:
     return root
 
 
-def _unreadable(path: Path, error: OSError) -> PhysgtError:
+def _in_words(path: Path, error: Exception) -> PhysgtError:
+    """HDF5 tells of damage by exceptions of every kind."""
+    if isinstance(error, PhysgtError):
+        told = str(error)
+        return PhysgtError(told if told.startswith(str(path)) else f"{path}: {told}")
+    if isinstance(error, KeyError):
+        return PhysgtError(f"{path}: incomplete VTKHDF file: {error.args[0]}.")
     return PhysgtError(f"{path}: truncated or damaged HDF5 file ({error}); copy or write it again.")

@@ -1,0 +1,218 @@
+"""Reading in another process, so that a damaged file can't take this one down.
+
+VTK, HDF5 and meshio are made for good files. A bad one may crash the interpreter, fill the memory
+or never end. So a source is read by a process of its own, with limits on memory and time, which
+keeps the file open and hands over one frame after the other. These processes are forked from one
+that has VTK and meshio imported: only the first source waits for that.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import CachingFileManager
+
+from physgt.errors import PhysgtError
+from physgt.fields import field_dataset, lazy_variable
+from physgt.mesh import Mesh
+from physgt.task import Field
+from physgt.trajectory import Trajectory
+
+IN_PROCESS = "PHYSGT_READ_IN_PROCESS"
+"""The environment variable that turns this off where it is 1."""
+
+MEMORY, MEMORY_PER_BYTE = 1536 * 2**20, 16
+SECONDS, SECONDS_PER_BYTE = 7.0, 5e-7
+"""What reading may take: so much, and so much more for each byte of the source. The seconds are of
+computing, to open it or to read one frame: neither a slow disk nor a busy machine counts."""
+
+WAIT = 20
+"""How many times the seconds of computing may pass by the clock."""
+
+MOST_FILES = 10_000
+"""So many files of a folder are looked at to tell how large a source is."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a process is to read: `member` of the source, where it holds several trajectories."""
+
+    format_name: str
+    path: Path
+    member: str | None
+    folder: Path
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A trajectory without its frames."""
+
+    mesh: Mesh
+    times: np.ndarray
+    order: list[str]
+    series: list[Field]
+    still: dict[str, xr.Variable]
+    attributes: dict[str, Any]
+
+
+def can_isolate() -> bool:
+    """Whether this system can fork, and the user wants it."""
+    return hasattr(os, "fork") and os.environ.get(IN_PROCESS) != "1"
+
+
+def read_isolated(format_name: str, path: Path, member: str | None = None) -> Trajectory:
+    """What the reader of a format makes of `path`, read in a process of its own.
+
+    The trajectory can be pickled; of many that are open, the least used are closed and opened
+    again when they are asked for (xarray's cache of files). Raises PhysgtError for what the reader
+    raises, and where it crashes or passes its limits.
+    """
+    size = _size(path)
+    request = Request(
+        format_name=format_name,
+        path=path,
+        member=member,
+        folder=Path.cwd(),
+        seconds=SECONDS + SECONDS_PER_BYTE * size,
+        memory=MEMORY + MEMORY_PER_BYTE * size,
+    )
+    files = CachingFileManager(ReaderProcess, request)
+    with files.acquire_context() as process:
+        found = process.opened
+    variables: dict[str, xr.Variable] = dict(found.still)
+    for field in found.series:
+        shape = field.frame_shape(found.mesh)
+        read = _FrameReader(files, field.name)
+        variables[field.name] = lazy_variable(field, (len(found.times), *shape), read)
+    ordered = {name: variables[name] for name in found.order}
+    return Trajectory(found.mesh, field_dataset(ordered, found.times), found.attributes)
+
+
+@dataclass(frozen=True)
+class _FrameReader:
+    files: CachingFileManager
+    name: str
+
+    def __call__(self, index: int) -> np.ndarray:
+        with self.files.acquire_context() as process:
+            return process.frame(index, self.name)
+
+
+class ReaderProcess:
+    """The process that reads one source; a fork of this process gets one of its own."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._lock = threading.Lock()
+        self._start()
+
+    def frame(self, index: int, name: str) -> np.ndarray:
+        """A field at time number `index`."""
+        with self._lock:
+            if os.getpid() != self._owner or self._connection.closed:
+                self._start()
+            dtype, shape = self._ask((index, name))
+            values = np.empty(shape, dtype)
+            self._take(values)
+            return values
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _start(self) -> None:
+        self._owner = os.getpid()
+        self._connection = _forkserver(self._owner).connect()
+        self.opened: Opened = self._ask(self.request)
+
+    def _ask(self, question: object) -> Any:
+        try:
+            self._connection.send(question)
+            if not self._connection.poll(WAIT * self.request.seconds):
+                raise EOFError
+            kind, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if kind == "error":
+            raise PhysgtError(answer)
+        return answer
+
+    def _take(self, values: np.ndarray) -> None:
+        try:
+            if values.nbytes:
+                self._connection.recv_bytes_into(values.reshape(-1).view(np.uint8).data)
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+
+    def _ended(self) -> PhysgtError:
+        self._connection.close()
+        return PhysgtError(
+            f"{self.request.path}: can't be read, it is damaged or not what its name says: the "
+            f"reader crashed, or needed more than {self.request.memory / 2**30:.1f} GiB or "
+            f"{self.request.seconds:.0f} s of computing. If the file is right, read it without "
+            f"these limits: {IN_PROCESS}=1."
+        )
+
+
+class _Forkserver:
+    """The process from which readers are forked; it ends when this process does."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        # The child finds the same physgt as this process, however it came to its path.
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from physgt.datasets.reader_process import serve; serve({theirs.fileno()})"
+        )
+        # Threads don't survive a fork, so numpy's libraries must not start any.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **threads},
+        )
+        theirs.close()
+        if not self._socket.recv(1):
+            raise PhysgtError(
+                f"{sys.executable} can't start a process that reads files; "
+                f"read them in this one: {IN_PROCESS}=1."
+            )
+
+    def connect(self) -> Connection:
+        """A connection to a new reader."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._socket, [b"+"], [theirs.fileno()])
+        return Connection(ours.detach())
+
+
+@cache
+def _forkserver(process: int) -> _Forkserver:
+    """The one of this process: it doesn't survive a fork."""
+    return _Forkserver()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a source: of its file and those beside it, or of the files of its folder."""
+    files = (path if path.is_dir() else path.parent).glob("**/*" if path.is_dir() else "*")
+    found = 0
+    for number, file in enumerate(files):
+        found += file.stat().st_size if file.is_file() else 0
+        if number > MOST_FILES:
+            break
+    return found

@@ -1,0 +1,117 @@
+"""The other side of isolation.py: a process that forks a reader for each source.
+
+Requests come through a socket, each with a socket of its own through which the reader answers.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from physgt.datasets.formats import FORMATS
+from physgt.datasets.isolation import Opened, Request
+from physgt.errors import PhysgtError
+from physgt.trajectory import Trajectory
+
+
+def serve(number: int) -> None:
+    """Fork readers until the other end of socket `number` is closed."""
+    # Whoever asks ends with Ctrl-C, and then so does this process; its children need no burial.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # What readers need, imported once for all of them.
+    import h5py  # noqa: F401
+    import pyvista  # noqa: F401
+
+    import physgt.datasets.mesh_files
+    import physgt.datasets.xdmf  # noqa: F401
+
+    with socket.socket(fileno=number) as requests:
+        requests.send(b"+")
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(requests, 1, 1)
+            if not message:
+                return
+            if os.fork() == 0:
+                requests.close()
+                try:
+                    _answer(Connection(descriptors[0]))
+                finally:
+                    os._exit(0)
+            os.close(descriptors[0])
+
+
+def _answer(connection: Connection) -> None:
+    """Open the trajectory that the first request names, then give the frames asked for."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        request: Request = connection.recv()
+        os.chdir(request.folder)
+        _limit_memory(request.memory)
+        with _kept_to_limits(connection, request):
+            trajectory = FORMATS[request.format_name].read(request.path)
+            connection.send(("answer", _opened(trajectory)))
+        while True:
+            index, name = connection.recv()
+            with _kept_to_limits(connection, request):
+                values = np.asarray(trajectory.frame(index, [name])[name], order="C")
+                connection.send(("answer", (values.dtype, values.shape)))
+                if values.nbytes:
+                    connection.send_bytes(values.reshape(-1).view(np.uint8).data)
+    except (EOFError, OSError):
+        return  # No one asks any more.
+
+
+@contextmanager
+def _kept_to_limits(connection: Connection, request: Request) -> Iterator[None]:
+    """Send what goes wrong as an error; SIGPROF kills what computes for too long."""
+    signal.setitimer(signal.ITIMER_PROF, request.seconds)
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        connection.send(("error", _in_words(request, error)))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _opened(trajectory: Trajectory) -> Opened:
+    still = [field.name for field in trajectory.declared(over_time=False)]
+    return Opened(
+        mesh=trajectory.mesh,
+        times=trajectory.times,
+        order=[str(name) for name in trajectory.fields.data_vars],
+        series=trajectory.declared(over_time=True),
+        still={name: trajectory.fields.variables[name].load() for name in still},
+        attributes=dict(trajectory.attributes),
+    )
+
+
+def _in_words(request: Request, error: Exception) -> str:
+    if isinstance(error, PhysgtError):
+        return str(error)
+    told = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        told = f"it asks for more than {request.memory / 2**30:.1f} GiB of memory"
+    return (
+        f"{request.path}: can't be read, it is damaged or not what its name says "
+        f"({type(error).__name__}: {told})."
+    )
+
+
+def _limit_memory(more: int) -> None:
+    """So many bytes more than this process has already."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return  # Other systems than Linux don't keep to this limit.
+    resource.setrlimit(resource.RLIMIT_AS, (now + more, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -1,0 +1,101 @@
+"""Sources read by a process of their own."""
+
+import pickle
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import pyvista as pv
+import xarray as xr
+
+from physgt import Trajectory
+from physgt.datasets import isolation, open_trajectory
+from physgt.errors import PhysgtError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A series of three times."""
+    for i in range(3):
+        grid = pv.ImageData(dimensions=(3, 3, 2)).cast_to_unstructured_grid()
+        grid["p"] = np.arange(18.0) + 100 * i
+        grid["u"] = np.ones((18, 3), dtype=np.float32) * i
+        grid.cell_data["material"] = np.arange(4)
+        grid.field_data["load"] = [0.5 * i]
+        grid.save(tmp_path / f"flow_{i}.vtu")
+    return tmp_path
+
+
+def kill_readers() -> None:
+    forkserver = psutil.Process().children()
+    readers = [child for process in forkserver for child in process.children()]
+    assert readers
+    for reader in readers:
+        reader.kill()
+    psutil.wait_procs(readers)
+
+
+def test_a_process_of_its_own_gives_what_this_one_would(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = open_trajectory(folder)
+    monkeypatch.setenv(isolation.IN_PROCESS, "1")
+    here = open_trajectory(folder)
+    xr.testing.assert_identical(apart.to_xarray().load(), here.to_xarray().load())
+    assert apart.declared() == here.declared()
+    np.testing.assert_array_equal(apart.mesh.connectivity, here.mesh.connectivity)
+
+
+def test_a_reader_that_dies_is_an_error_that_names_the_source_and_the_next_request_starts_another(
+    folder: Path,
+) -> None:
+    trajectory = open_trajectory(folder)
+    kill_readers()
+    with pytest.raises(PhysgtError, match=rf"{folder.name}: can't be read.*the reader crashed"):
+        trajectory.frame(2)
+    assert trajectory.frame(2)["p"][0] == 200
+
+
+def test_a_reader_that_computes_for_too_long_is_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "SECONDS", 1e-3)
+    with pytest.raises(PhysgtError, match=r"can't be read.* of computing"):
+        open_trajectory(folder)
+
+
+def test_a_reader_that_wants_too_much_memory_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "MEMORY", 10_000)
+    monkeypatch.setattr(isolation, "MEMORY_PER_BYTE", 0)
+    with pytest.raises(PhysgtError, match=rf"{folder.name}.*can't be read"):
+        open_trajectory(folder)
+
+
+def test_more_sources_may_be_open_than_processes(folder: Path) -> None:
+    with xr.set_options(file_cache_maxsize=2):
+        opened = [open_trajectory(folder / f"flow_{i % 3}.vtu") for i in range(5)]
+        for _ in range(2):
+            for i, trajectory in enumerate(opened):
+                assert trajectory.frame(0)["p"][0] == 100 * (i % 3)
+
+
+def test_a_trajectory_goes_to_other_processes_by_pickle_and_by_fork(folder: Path) -> None:
+    trajectory = open_trajectory(folder)
+    again: Trajectory = pickle.loads(pickle.dumps(trajectory))
+    assert again.frame(1)["p"][0] == 100
+    queue = get_context("fork").SimpleQueue()
+    child = get_context("fork").Process(target=lambda: queue.put(trajectory.frame(2)["p"]))
+    child.start()
+    np.testing.assert_array_equal(queue.get(), trajectory.frame(2)["p"])
+    child.join()
+
+
+def test_errors_of_the_reader_come_as_they_are(folder: Path) -> None:
+    whole = (folder / "flow_1.vtu").read_bytes()
+    (folder / "flow_1.vtu").write_bytes(whole[:300])
+    with pytest.raises(PhysgtError, match=r"flow_1\.vtu: VTK can't read it, truncated or damaged"):
+        open_trajectory(folder)
