@@ -72,9 +72,7 @@ class _FrameReader:
         stop = start + (1 if self.stored.field.location == "global" else self.frame_shape[0])
         try:
             with self.files.acquire_context() as opened:
-                rows = opened.read(
-                    lambda file: take_rows(file.dataset(self.stored.location), start, stop)
-                )
+                rows = opened.read(lambda file: take_rows(file.dataset(where), start, stop))
         except Exception as error:
             raise _in_words(self.path, error) from error
         # Planar vectors have a third component on disk.
