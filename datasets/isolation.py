@@ -117,23 +117,32 @@ class ReaderProcess:
     def __init__(self, request: Request) -> None:
         self.request = request
         self._lock = threading.Lock()
+        self._last: int | None = None
+        self._fields: dict[str, str | np.ndarray] = {}
+        self._connection: Connection
         self._start()
 
     def frame(self, index: int, name: str) -> np.ndarray:
-        """A field at time number `index`."""
+        """A field at time number `index`. All fields of a time come together, and the last stays:
+        most who ask for one ask for the others next."""
         with self._lock:
             if os.getpid() != self._owner or self._connection.closed:
                 self._start()
-            dtype, shape = self._ask((index, name))
-            values = np.empty(shape, dtype)
-            self._take(values)
-            return values
+            if index != self._last:
+                self._last = None
+                self._fields = {name: self._take(told) for name, told in self._ask(index).items()}
+                self._last = index
+            values = self._fields[name]
+        if isinstance(values, str):
+            raise PhysgtError(values)
+        return values
 
     def close(self) -> None:
         self._connection.close()
 
     def _start(self) -> None:
         self._owner = os.getpid()
+        self._last = None
         self._connection = _forkserver(self._owner).connect()
         self.opened: Opened = self._ask(self.request)
 
@@ -149,12 +158,18 @@ class ReaderProcess:
             raise PhysgtError(answer)
         return answer
 
-    def _take(self, values: np.ndarray) -> None:
+    def _take(self, told: str | tuple[np.dtype, tuple[int, ...]]) -> str | np.ndarray:
+        """The values of a field of which dtype and shape are told; an error stays as it is."""
+        if isinstance(told, str):
+            return told
+        dtype, shape = told
         try:
+            values = np.empty(shape, dtype)
             if values.nbytes:
                 self._connection.recv_bytes_into(values.reshape(-1).view(np.uint8).data)
         except (EOFError, OSError) as error:
             raise self._ended() from error
+        return values
 
     def _ended(self) -> PhysgtError:
         self._connection.close()

@@ -59,13 +59,15 @@ def _answer(connection: Connection) -> None:
         with _kept_to_limits(connection, request):
             trajectory = FORMATS[request.format_name].read(request.path)
             connection.send(("answer", _opened(trajectory)))
+        names = [field.name for field in trajectory.declared(over_time=True)]
         while True:
-            index, name = connection.recv()
+            index = connection.recv()
             with _kept_to_limits(connection, request):
-                values = np.asarray(trajectory.frame(index, [name])[name], order="C")
-                connection.send(("answer", (values.dtype, values.shape)))
-                if values.nbytes:
-                    connection.send_bytes(values.reshape(-1).view(np.uint8).data)
+                found = {name: _field(request, trajectory, index, name) for name in names}
+                connection.send(("answer", {name: told for name, (told, _) in found.items()}))
+                for _, values in found.values():
+                    if values.nbytes:
+                        connection.send_bytes(values.reshape(-1).view(np.uint8).data)
     except (EOFError, OSError):
         return  # No one asks any more.
 
@@ -81,6 +83,17 @@ def _kept_to_limits(connection: Connection, request: Request) -> Iterator[None]:
     except Exception as error:
         connection.send(("error", _in_words(request, error)))
     signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _field(
+    request: Request, trajectory: Trajectory, index: int, name: str
+) -> tuple[str | tuple[np.dtype, tuple[int, ...]], np.ndarray]:
+    """(dtype and shape, values); of a field that can't be read, the error and nothing."""
+    try:
+        values = np.asarray(trajectory.frame(index, [name])[name], order="C")
+    except Exception as error:
+        return _in_words(request, error), np.empty(0)
+    return (values.dtype, values.shape), values
 
 
 def _opened(trajectory: Trajectory) -> Opened:
