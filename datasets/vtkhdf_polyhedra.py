@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from physgt.datasets.hdf5_file import take_rows
 from physgt.polyhedra import Polyhedra
 
 POLYHEDRA_VERSION = (2, 5)
@@ -39,11 +40,13 @@ def read_polyhedra(root: h5py.Group, num_times: int, time: int) -> Polyhedra | N
     cell = row_table(root, "CellOffsets", num_times)[time] + part
     entry, face, named = (row_table(root, name, num_times)[time] for name in FACE_STEPS)
     face += part
+    counts = "NumberOfFaceConnectivityIds", "NumberOfFaces", "NumberOfPolyhedronToFaceIds"
+    entries, faces, names = (root[count][part] for count in counts)
     return Polyhedra(
-        root["FaceConnectivity"][entry : entry + root["NumberOfFaceConnectivityIds"][part]],
-        root["FaceOffsets"][face : face + root["NumberOfFaces"][part] + 1],
-        root["PolyhedronToFaces"][named : named + root["NumberOfPolyhedronToFaceIds"][part]],
-        root["PolyhedronOffsets"][cell : cell + root["NumberOfCells"][part] + 1],
+        take_rows(root["FaceConnectivity"], entry, entry + entries),
+        take_rows(root["FaceOffsets"], face, face + faces + 1),
+        take_rows(root["PolyhedronToFaces"], named, named + names),
+        take_rows(root["PolyhedronOffsets"], cell, cell + root["NumberOfCells"][part] + 1),
     )
 
 
@@ -51,4 +54,4 @@ def row_table(root: h5py.Group, name: str, num_times: int) -> np.ndarray:
     """The row at which each time begins: (T,) int64, 0 where the file has no such table."""
     if f"Steps/{name}" not in root:
         return np.zeros(num_times, dtype=np.int64)
-    return root[f"Steps/{name}"][:num_times].reshape(num_times).astype(np.int64)
+    return take_rows(root[f"Steps/{name}"], 0, num_times).reshape(num_times).astype(np.int64)
