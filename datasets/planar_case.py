@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,15 +20,17 @@ class PlanarCase:
     axes   the two axes of the plane, then its normal
     nodes  (n,) the layer's nodes that lie on the front
     faces  the front as a mesh of these nodes; face i belongs to cell i of the layer
+    sides  names of the sets that are not kept: the patches in front and behind
     """
 
     axes: tuple[int, int, int]
     nodes: np.ndarray
     faces: Mesh
+    sides: Sequence[str]
 
     @classmethod
-    def of(cls, layer: Mesh, sides: list[np.ndarray]) -> PlanarCase:
-        """`sides` are the nodes of the patches in front of and behind the layer.
+    def of(cls, layer: Mesh, sides: list[np.ndarray], names: Sequence[str] = ()) -> PlanarCase:
+        """`sides` are the nodes of the patches in front of and behind the layer, with their names.
 
         Raises PhysgtError where they are not two parallel planes with one cell between.
         """
@@ -46,7 +49,7 @@ class PlanarCase:
         nodes = np.flatnonzero(front)
         a, b = (axis for axis in range(3) if axis != normal)
         axes = (a, b, normal)
-        return cls(axes, nodes, _front_faces(layer, points[:, axes], front))
+        return cls(axes, nodes, _front_faces(layer, points[:, axes], front), names)
 
     def front(self, layer: Snapshot) -> Snapshot:
         """The layer's front: nodes and vectors in the plane's axes, cell data face by face."""
@@ -55,12 +58,15 @@ class PlanarCase:
         points = mesh.points[self.nodes][:, self.axes]
         # The plane has one height, even where the file's digits differ in the last place.
         points[:, 2] = points[0, 2]
-        node_sets = {name: new_number[ids] for name, ids in mesh.node_sets.items()}
+        kept = [name for name in mesh.node_sets if name not in self.sides]
+        node_sets = {name: new_number[mesh.node_sets[name]] for name in kept}
+        cell_sets = {n: ids for n, ids in mesh.cell_sets.items() if n not in self.sides}
         return Snapshot(
             mesh=replace(
                 self.faces,
                 points=points,
                 node_sets={name: ids[ids >= 0] for name, ids in node_sets.items()},
+                cell_sets=cell_sets,
             ),
             node={name: self._turned(v[self.nodes]) for name, v in layer.node.items()},
             cell={name: self._turned(v) for name, v in layer.cell.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +74,29 @@ class Polyhedra:
             self.connectivity[ragged_rows(self.offsets, self.cell_faces)],
             np.concatenate([[0], np.cumsum(sizes)]),
             np.repeat(np.arange(len(self.cell_offsets) - 1), np.diff(self.cell_offsets)),
+        )
+
+    @classmethod
+    def none(cls, num_cells: int) -> Polyhedra:
+        """Of cells of other types only."""
+        return cls(np.empty(0), np.zeros(1), np.empty(0), np.zeros(num_cells + 1))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Polyhedra]) -> Polyhedra:
+        """The cells of part after part; all parts number the same nodes."""
+        faces, entries, named = (
+            np.cumsum([0, *sizes])
+            for sizes in (
+                [part.num_faces for part in parts],
+                [len(part.connectivity) for part in parts],
+                [len(part.cell_faces) for part in parts],
+            )
+        )
+        return cls(
+            np.concatenate([p.connectivity for p in parts]),
+            np.concatenate([[0], *(p.offsets[1:] + entries[i] for i, p in enumerate(parts))]),
+            np.concatenate([p.cell_faces + faces[i] for i, p in enumerate(parts)]),
+            np.concatenate([[0], *(p.cell_offsets[1:] + named[i] for i, p in enumerate(parts))]),
         )
 
     def take_cells(self, cells: np.ndarray) -> Polyhedra:

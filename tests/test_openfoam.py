@@ -11,7 +11,15 @@ import pyvista as pv
 
 from physgt.datasets import open_trajectory
 from physgt.datasets.cells_to_nodes import cells_to_nodes
+from physgt.datasets.convert import convert
+from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.errors import PhysgtError
+from physgt.faces import cell_faces, cell_graph
+from physgt.mesh import Mesh
+from physgt.trajectory import Trajectory
+
+SMALL = Path(__file__).parent / "data" / "openfoam"
+"""Cases that OpenFOAM made for these tests, see README.md there."""
 
 THICKNESS = 2 * 0.9377383
 
@@ -180,3 +188,169 @@ def test_a_case_without_boundary_has_no_cells_and_one_without_times_is_its_mesh(
         shutil.rmtree(elbow / str(time))
     trajectory = open_trajectory(elbow)
     assert (trajectory.mesh.num_cells, trajectory.num_times, trajectory.declared()) == (918, 1, [])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A copy of the small cases to damage."""
+    return Path(shutil.copytree(SMALL, tmp_path / "small"))
+
+
+def volumes(mesh: Mesh) -> np.ndarray:
+    return np.abs(to_pyvista(mesh).compute_cell_sizes(length=False, area=False)["Volume"])
+
+
+def sizes(sets: dict[str, np.ndarray]) -> dict[str, int]:
+    return {name: len(ids) for name, ids in sets.items()}
+
+
+def assert_same(found: Trajectory, expected: Trajectory) -> None:
+    np.testing.assert_array_equal(found.times, expected.times)
+    np.testing.assert_array_equal(found.mesh.points, expected.mesh.points)
+    np.testing.assert_array_equal(cell_graph(found.mesh), cell_graph(expected.mesh))
+    for kind in ("node_sets", "cell_sets"):
+        sets, others = getattr(found.mesh, kind), getattr(expected.mesh, kind)
+        assert set(sets) == set(others)
+        for name, ids in sets.items():
+            assert sorted(ids.tolist()) == sorted(others[name].tolist())
+    for i in range(expected.num_times):
+        for name, values in expected.frame(i).items():
+            np.testing.assert_array_equal(found.frame(i)[name], values)
+
+
+def test_polyhedra_fill_the_box_with_one_face_between_neighbours() -> None:
+    mesh = open_trajectory(SMALL / "box").mesh
+    # The dual of 3 x 2 x 2 cells has a cell for each of their corners; 3 * 2 * 2 m^3. VTK takes
+    # polyhedra of six quadrilaterals for hexahedra.
+    assert (mesh.num_cells, set(mesh.cell_types.tolist())) == (4 * 3 * 3, {12, 42})
+    assert volumes(mesh).sum() == pytest.approx(12, rel=1e-6)
+    # The file owner lists the 173 faces, and neighbour the 75 inner ones.
+    faces = cell_faces(mesh)
+    assert (faces.num_distinct, faces.on_boundary().sum()) == (173, 13 + 13 + 72)
+    assert cell_graph(mesh).shape == (2, 2 * 75)
+
+
+def test_patches_and_zones_are_sets_of_the_cells_at_them_and_of_their_points() -> None:
+    mesh = open_trajectory(SMALL / "box").mesh
+    assert (mesh.points[mesh.node_sets["inlet"], 0] == 0).all()
+    centres = to_pyvista(mesh).cell_centers().points
+    # The duals of the corners at x = 0 reach half a cell into the box.
+    np.testing.assert_array_equal(
+        np.sort(mesh.cell_sets["inlet"]), np.flatnonzero(centres[:, 0] < 0.5)
+    )
+    # As in the dictionaries that made the zones: cells up to x = 1.2, points along one edge.
+    np.testing.assert_array_equal(
+        np.sort(mesh.cell_sets["left"]), np.flatnonzero(centres[:, 0] < 1.2)
+    )
+    assert (mesh.points[mesh.node_sets["probes"], :2] <= 0.1).all()
+    assert len(mesh.node_sets["probes"]) == (np.abs(mesh.points[:, :2]) <= 0.1).all(axis=1).sum()
+    between = mesh.points[mesh.node_sets["middle"], 0]
+    assert between.min() > 0.4
+    assert between.max() < 2.1
+
+
+def test_fields_on_polyhedra_are_those_of_the_file() -> None:
+    frame = open_trajectory(SMALL / "box").frame(2)
+    velocity = ascii_field(SMALL / "box" / "0.02" / "U").reshape(-1, 3)
+    np.testing.assert_array_equal(frame["U"], velocity.astype(np.float32))
+
+
+def test_binary_and_packed_files_and_processors_hold_the_same_case() -> None:
+    box = open_trajectory(SMALL / "box")
+    decomposed = open_trajectory(SMALL / "box_decomposed")
+    assert_same(decomposed, box)
+    assert decomposed.declared() == box.declared()  # units among them
+    packed = open_trajectory(SMALL / "box_binary")
+    assert sizes(dict(packed.mesh.cell_sets)) == sizes(dict(box.mesh.cell_sets))
+    np.testing.assert_allclose(packed.mesh.points, box.mesh.points, atol=1e-6)
+    np.testing.assert_allclose(packed.frame(1)["p"], box.frame(1)["p"], rtol=1e-5)
+
+
+def test_processors_that_came_further_than_the_whole_case_are_read(small: Path) -> None:
+    shutil.copytree(
+        small / "box" / "constant" / "polyMesh", small / "box_decomposed" / "constant" / "polyMesh"
+    )
+    shutil.copytree(small / "box" / "0", small / "box_decomposed" / "0")
+    assert open_trajectory(small / "box_decomposed").num_times == 3
+    for time in ("0.01", "0.02"):
+        for processor in range(3):
+            shutil.rmtree(small / "box_decomposed" / f"processor{processor}" / time)
+    shutil.rmtree(small / "box_decomposed" / "processor1")  # isn't looked at any more
+    assert open_trajectory(small / "box_decomposed").num_times == 1
+
+
+def test_parts_without_a_record_are_joined_where_their_points_coincide(small: Path) -> None:
+    case = small / "box_decomposed"
+    for record in case.glob("processor*/constant/polyMesh/*ProcAddressing*"):
+        record.unlink()
+    found, box = open_trajectory(case), open_trajectory(SMALL / "box")
+    assert found.mesh.num_points == box.mesh.num_points
+    assert cell_graph(found.mesh).shape == cell_graph(box.mesh).shape
+    assert sizes(dict(found.mesh.node_sets)) == sizes(dict(box.mesh.node_sets))
+    ours, theirs = (to_pyvista(t.mesh).cell_centers().points for t in (found, box))
+    same = np.linalg.norm(ours[:, None] - theirs, axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(found.frame(2)["U"], box.frame(2)["U"][same])
+
+
+def test_a_polyhedral_case_survives_conversion_and_vtk_reads_it(tmp_path: Path) -> None:
+    convert(SMALL / "box_decomposed", tmp_path / "box.vtkhdf")
+    assert_same(open_trajectory(tmp_path / "box.vtkhdf"), open_trajectory(SMALL / "box"))
+    grid = pv.read(tmp_path / "box.vtkhdf")
+    assert np.abs(grid.compute_cell_sizes()["Volume"]).sum() == pytest.approx(12, rel=1e-6)
+
+
+def test_a_wedge_stays_in_space_and_its_collapsed_axis_is_no_side() -> None:
+    wedge = open_trajectory(SMALL / "wedge")
+    assert (wedge.mesh.dimension, wedge.mesh.num_cells) == (3, 12)
+    assert sizes(dict(wedge.mesh.cell_sets)) == {
+        "inlet": 3, "outlet": 3, "wall": 4, "back": 12, "front": 12,
+    }  # fmt: skip
+
+
+def test_one_region_of_several_is_chosen_by_its_folder_or_by_a_file_of_its_name(
+    small: Path,
+) -> None:
+    solid = open_trajectory(small / "regions" / "constant" / "solid")
+    assert (solid.mesh.num_cells, solid.frame(0)["T"].tolist()) == (12, 12 * [400.0])
+    (small / "regions" / "case{fluid}.foam").touch()
+    fluid = open_trajectory(small / "regions" / "case{fluid}.foam")
+    assert (fluid.mesh.num_cells, fluid.frame(0)["T"].tolist()) == (8, 8 * [300.0])
+    assert [field.units for field in fluid.declared()] == ["K"]
+    with pytest.raises(
+        PhysgtError, match=r"has the regions fluid, solid\. Name one, as in .*fluid"
+    ):
+        open_trajectory(small / "regions")
+
+
+def test_parts_that_are_missing_are_named(small: Path) -> None:
+    case = small / "box_decomposed"
+    shutil.rmtree(case / "processor1" / "0.02")
+    with pytest.raises(PhysgtError, match="processor1 has 2 times, but processor0 3"):
+        open_trajectory(case)
+    shutil.rmtree(case / "processor2")
+    with pytest.raises(PhysgtError, match="processor1 has a boundary to processor2, whose folder"):
+        open_trajectory(case)
+    shutil.rmtree(case / "processor1")
+    (case / "processor0").rename(case / "processors3")
+    with pytest.raises(PhysgtError, match=r"collated files.*reconstructPar"):
+        open_trajectory(case)
+
+
+@pytest.mark.parametrize("file", ["owner", "cellZones", "boundary"])
+def test_a_damaged_list_is_named(small: Path, file: str) -> None:
+    path = small / "box" / "constant" / "polyMesh" / file
+    damaged = {
+        "owner": lambda text: text[: text.rindex("31")],
+        "cellZones": lambda text: text.replace("\n18\n", "\n19\n"),
+        "boundary": lambda text: text.replace("startFace", "startFaces"),
+    }[file]
+    path.write_text(damaged(path.read_text()))
+    with pytest.raises(PhysgtError, match=rf"{small}.*{file}"):
+        open_trajectory(small / "box")
+
+
+def test_a_field_of_another_size_is_named(small: Path) -> None:
+    path = small / "box" / "0.01" / "p"
+    path.write_text(re.sub(r"\n36\n\(\n[^\n]*\n", "\n35\n(\n", path.read_text()))
+    with pytest.raises(PhysgtError, match="mesh = 36, field = 35 in p"):
+        open_trajectory(small / "box")
