@@ -488,9 +488,14 @@ def score(
     reference: Path,
     /,
     *,
+    on: str | None = None,
+    threshold: float = 0.2,
     json_: Annotated[Path | None, Parameter("--json")] = None,
 ) -> None:
-    """Print the errors of a prediction against a reference, beside those of 'nothing changes'.
+    """Print the errors of a prediction against a reference, beside those of simple forecasts.
+
+    persistence: nothing changes. dynamic_modes: a linear model fitted to the first half of the
+    reference itself, scored in the second.
 
     Example: physgt score prediction.vtkhdf reference.vtkhdf --json scores.json
 
@@ -500,16 +505,23 @@ def score(
         A trajectory that rollout wrote.
     reference
         The solver's trajectory on the same mesh; it may have more times.
+    on
+        A node set or node type whose nodes alone count: NORMAL are those inside.
+    threshold
+        The relative error up to which a prediction counts as valid.
     json_
         Also write every score at every time to this file.
     """
     from physgt.datasets import open_trajectory
     from physgt.files import write_text
+    from physgt.rollout import means_table, score_table
     from physgt.rollout import score as compare
-    from physgt.rollout import score_table
 
-    scores = compare(open_trajectory(prediction), open_trajectory(reference))
+    scores = compare(
+        open_trajectory(prediction), open_trajectory(reference), on=on, dynamic_modes=True
+    )
     out.print(score_table(scores))
+    out.print(means_table(scores, threshold))
     if json_ is not None:
         # JSON has no NaN, which a relative error has where the reference is zero.
         plain = json.loads(json.dumps(scores.to_dict()), parse_constant=lambda _: None)

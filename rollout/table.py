@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from physgt.rollout.metrics import summarize
+from physgt.rollout.scores import summarize, valid_time
+
+SHOWN = ("relative_l2", "rmse")
+"""The metrics whose values are shown at several steps; of the others the mean over all."""
 
 
 def score_table(scores: xr.Dataset) -> Table:
@@ -14,18 +18,40 @@ def score_table(scores: xr.Dataset) -> Table:
     summary = summarize(scores)
     horizons = summary["horizon"].values.tolist()
     heads = [f"step {h}" if h != "all" else f"mean of {scores.sizes['time']}" for h in horizons]
-    # Narrow enough for 80 columns.
-    listing = Table(
-        "metric", "field", "forecast", *heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
-    for metric in summary.data_vars:
+    listing = _table("metric", "field", "forecast", *heads)
+    for metric in SHOWN:
         for field in summary["field"].values:
             for forecast in summary["forecast"].values:
                 row = summary[metric].sel(field=field, forecast=forecast).values
-                listing.add_row(
-                    str(metric), str(field), str(forecast), *(f"{value:.4f}" for value in row)
-                )
+                listing.add_row(metric, str(field), str(forecast), *(_figure(v) for v in row))
     return listing
+
+
+def means_table(scores: xr.Dataset, threshold: float = 0.2) -> Table:
+    """Means over all steps of the metrics that score_table doesn't show, and the valid time."""
+    others = [metric for metric in scores.data_vars if metric not in SHOWN]
+    means, valid = scores.mean("time"), valid_time(scores, threshold)
+    last = float(scores["time"][-1]) - scores.attrs["start"]
+    heads = [str(metric).replace("_", " ") for metric in others]
+    listing = _table("field", "forecast", *heads, f"error below {threshold:g} for")
+    for field in means["field"].values:
+        for forecast in means["forecast"].values:
+            chosen = {"field": field, "forecast": forecast}
+            figures = [_figure(float(means[metric].sel(chosen))) for metric in others]
+            seconds = float(valid.sel(chosen))
+            told = f"all {last:.4g} s" if np.isinf(seconds) else f"{seconds:.4g} s"
+            told = "" if np.isnan(seconds) else told
+            listing.add_row(str(field), str(forecast), *figures, told)
+    return listing
+
+
+def _table(*heads: str) -> Table:
+    """Narrow enough for 80 columns."""
+    return Table(*heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _figure(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def sweep_table(summary: xr.Dataset) -> Table:

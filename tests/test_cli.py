@@ -66,7 +66,7 @@ def test_the_whole_line_from_files_to_a_film(folder, capsys):
     assert "persistence" in printed
     assert "step 10" in printed
     scores = json.loads((folder / "scores.json").read_text())
-    assert np.shape(scores["data_vars"]["rmse"]["data"]) == (2, 1, 30)
+    assert np.shape(scores["data_vars"]["rmse"]["data"]) == (3, 1, 30)
     assert run("render", "out.vtkhdf", "temperature", "-o", "t.png") == 0
     film = ["render", "out.vtkhdf", "temperature", "-o", "t.gif", "--reference", start]
     assert run(*film) == 0

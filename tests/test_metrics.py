@@ -3,7 +3,7 @@ import pytest
 
 from heat_case import heat_trajectory, square_mesh
 from physgt import PhysgtError, Trajectory
-from physgt.rollout import METRICS, oscillation, score, summarize
+from physgt.rollout import METRICS, oscillation, score, summarize, valid_time
 
 MESH = square_mesh(1)
 
@@ -23,13 +23,74 @@ def test_scores_agree_with_a_calculation_by_hand():
     np.testing.assert_allclose(ours["relative_l2"], [4 / 10, 1 / 5])
     np.testing.assert_allclose(nothing["rmse"], [5.0, 0.0])
     np.testing.assert_allclose(nothing["relative_l2"], [5 / 10, 0.0])
+    np.testing.assert_allclose(ours["largest_error"], [4.0, 1.0])
+
+
+def test_a_node_counts_as_much_as_its_volume_in_the_weighted_norm():
+    # Of the square's two triangles, nodes 0 and 3 have a third each, 1 and 2 a sixth each.
+    values = np.zeros((2, 4))
+    values[1] = [3.0, 0.0, 0.0, 0.0]
+    prediction = Trajectory.from_arrays(MESH, np.array([0.0, 0.1]), {"heat": values})
+    reference = Trajectory.from_arrays(MESH, np.array([0.0, 0.1]), {"heat": values * 0 + 2.0})
+    errors = score(prediction, reference).sel(forecast="prediction", field="heat", time=0.1)
+    share = np.array([1 / 3, 1 / 6, 1 / 6, 1 / 3])
+    expected = np.sqrt((share * (values[1] - 2) ** 2).sum()) / 2
+    assert float(errors["weighted_l2"]) == pytest.approx(expected)
+    assert float(errors["relative_l2"]) == pytest.approx(np.sqrt(1 + 3 * 4) / 4)
+
+
+def test_correlation_is_pearsons_and_is_not_moved_by_an_offset(heat):
+    shifted = Trajectory(heat.mesh, heat.fields * 2 + 100)
+    scores = score(shifted, heat).sel(field="temperature")
+    np.testing.assert_allclose(scores["correlation"].sel(forecast="prediction"), 1.0)
+    values = heat.fields["temperature"].values.astype(np.float64)
+    expected = [np.corrcoef(values[0], later)[0, 1] for later in values[1:]]
+    found = scores["correlation"].sel(forecast="persistence")
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_only_the_nodes_of_a_named_set_count(heat):
+    wrong_at_the_rim = heat.fields.copy(deep=True)
+    wrong_at_the_rim["temperature"][:, heat.mesh.node_sets["rim"]] += 5.0
+    prediction = Trajectory(heat.mesh, wrong_at_the_rim)
+    inside = score(prediction, heat, on="NORMAL").sel(forecast="prediction", field="temperature")
+    rim = score(prediction, heat, on="rim").sel(forecast="prediction", field="temperature")
+    assert (inside["rmse"] == 0).all()
+    np.testing.assert_allclose(rim["rmse"], 5.0, rtol=1e-5)
+
+
+def test_the_valid_time_is_that_of_the_first_error_beyond_the_threshold():
+    reference = trajectory([1.0, 1.1, 1.2, 1.3], [[1, 0]] * 4)
+    prediction = trajectory([1.0, 1.1, 1.2, 1.3], [[1, 0], [1.1, 0], [1.5, 0], [1.0, 0]])
+    times = valid_time(score(prediction, reference), threshold=0.2).sel(field="velocity")
+    assert float(times.sel(forecast="prediction")) == pytest.approx(0.2)
+    assert np.isinf(times.sel(forecast="persistence"))
+
+
+def test_dynamic_modes_go_on_with_what_is_linear_and_have_no_scores_in_their_first_half():
+    """Two standing waves of other frequencies, which a linear model of four modes knows exactly."""
+    mesh, times = square_mesh(4), 0.05 * np.arange(41)
+    waves = np.random.default_rng(0).normal(size=(4, mesh.num_points))
+    values = (
+        3.0
+        + np.outer(np.cos(5 * times), waves[0])
+        + np.outer(np.sin(5 * times), waves[1])
+        + np.outer(np.cos(9 * times), waves[2])
+        + np.outer(np.sin(9 * times), waves[3])
+    )
+    reference = Trajectory.from_arrays(mesh, times, {"height": values})
+    errors = score(reference, reference, dynamic_modes=True)["relative_l2"].sel(field="height")
+    modes = errors.sel(forecast="dynamic_modes")
+    assert modes[:20].isnull().all()
+    assert (modes[20:] < 1e-2).all()
+    assert (errors.sel(forecast="persistence")[20:] > 0.1).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_perfect_prediction_has_no_error(metric, heat):
     errors = score(heat, heat)[metric].sel(forecast="prediction")
     assert errors.shape == (1, 30)
-    assert (errors == 0).all()
+    np.testing.assert_allclose(errors, 1.0 if metric == "correlation" else 0.0, rtol=1e-12)
 
 
 def test_a_prediction_is_compared_at_its_own_times_of_a_finer_reference(heat):

@@ -15,7 +15,7 @@ from physgt.datasets import open_trajectory
 from physgt.errors import PhysgtError
 from physgt.fields import component_suffix, field_variable
 from physgt.rollout.engine import Progress
-from physgt.rollout.ensemble import append_members, member_writers
+from physgt.rollout.ensembles import append_members, member_writers
 from physgt.rollout.members import Member, integrate_members
 from physgt.simulator import Simulator
 from physgt.task import Field, Forcing, Task
