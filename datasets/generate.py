@@ -17,6 +17,7 @@ from physgt.datasets.block3d import Block3DFamily
 from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import CylinderFamily
 from physgt.datasets.heat import HeatFamily
+from physgt.datasets.hyperelastic import HyperelasticFamily
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
@@ -25,6 +26,7 @@ GENERATORS: dict[str, type[CaseFamily]] = {
     "cylinder": CylinderFamily,
     "heat": HeatFamily,
     "block3d": Block3DFamily,
+    "hyperelastic": HyperelasticFamily,
 }
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

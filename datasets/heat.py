@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from physgt.datasets.case_family import (
     Range,
@@ -21,7 +19,7 @@ from physgt.datasets.case_family import (
     check_pair,
     check_ranges,
 )
-from physgt.datasets.triangulation import ellipse_points, polygon_points, triangulate
+from physgt.datasets.perforated_plate import Hole, draw_holes, triangulate_plate
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, NodeType
 from physgt.trajectory import Trajectory
@@ -35,7 +33,6 @@ LARGEST_SIZE = 0.042
 GROWTH_FROM_HOLES = 0.2
 # Between holes, and from a hole to a side, in lengths of the shorter side.
 GAP = 0.06
-TRIES = 10_000
 # Initial temperature: the mean of its range, and hot and cold spots of a Gaussian's shape.
 NUM_SPOTS = 3
 SPOT_SIZE = (0.05, 0.15)  # standard deviation, in lengths of the shorter side
@@ -86,7 +83,7 @@ class HeatFamily:
     def draw(self, seed: int) -> HeatCase:
         rng = np.random.default_rng(seed)
         count = int(rng.integers(self.num_holes[0], self.num_holes[1], endpoint=True))
-        holes = self._draw_holes(rng, count)
+        holes = draw_holes(rng, count, self.plate, self.semi_axis, GAP * min(self.plate))
         speed, direction = rng.uniform(*self.speed), rng.uniform(0, 2 * np.pi)
         low, high = self.initial_temperature
         return HeatCase(
@@ -141,26 +138,6 @@ class HeatFamily:
             },
         )
 
-    def _draw_holes(self, rng: np.random.Generator, count: int) -> tuple[Hole, ...]:
-        """Ellipses whose circles about them keep the gap from each other and from the sides."""
-        holes: list[Hole] = []
-        width, height = self.plate
-        gap = GAP * min(self.plate)
-        for _ in range(TRIES):
-            if len(holes) == count:
-                return tuple(holes)
-            x, y = rng.uniform(0, 1, 2) * self.plate
-            a, b = rng.uniform(*self.semi_axis, 2)
-            hole = Hole(x, y, a, b, angle=rng.uniform(0, np.pi))
-            clear = hole.reach + gap
-            inside = clear < hole.x < width - clear and clear < hole.y < height - clear
-            if inside and all(hole.distance_to(other) > clear + other.reach for other in holes):
-                holes.append(hole)
-        raise PhysgtError(
-            f"found no room for {count} holes of semi_axis = {self.semi_axis} in a plate of "
-            f"{width:g} m by {height:g} m. Lower num_holes or semi_axis."
-        )
-
     def _check_oscillations(self) -> None:
         """Linear elements oscillate where a cell is carried through faster than heat spreads."""
         size = LARGEST_SIZE * min(self.plate) / self.refinement
@@ -171,30 +148,6 @@ class HeatFamily:
                 f"number of up to {peclet:.2g}, expected 1 or less, or the temperature oscillates. "
                 f"Set refinement = {math.ceil(10 * peclet * self.refinement) / 10:g} or more."
             )
-
-
-@dataclass(frozen=True)
-class Hole:
-    """An ellipse: center and semi-axes in m, the angle from x to the first axis."""
-
-    x: float
-    y: float
-    a: float
-    b: float
-    angle: float
-
-    @property
-    def reach(self) -> float:
-        return max(self.a, self.b)
-
-    @property
-    def perimeter(self) -> float:
-        """Ramanujan's approximation."""
-        a, b = self.a, self.b
-        return math.pi * (3 * (a + b) - math.sqrt((3 * a + b) * (a + 3 * b)))
-
-    def distance_to(self, other: Hole) -> float:
-        return math.hypot(self.x - other.x, self.y - other.y)
 
 
 @dataclass(frozen=True)
@@ -235,24 +188,15 @@ def heat_mesh(case: HeatCase, refinement: float = 1.0, seed: int = 0) -> Mesh:
     Corners belong to the left and right sides. Sides have the node type wall, holes obstacle.
     """
     unit = min(case.plate) / refinement
-    near, far = SIZE_AT_HOLES * unit, LARGEST_SIZE * unit
-    rims = [
-        ellipse_points(
-            (hole.x, hole.y), (hole.a, hole.b), hole.angle, max(8, round(hole.perimeter / near))
-        )
-        for hole in case.holes
-    ]
-    tree = cKDTree(np.vstack(rims)) if rims else None
-
-    def size(points: Array) -> Array:
-        distance = np.full(len(points), np.inf) if tree is None else tree.query(points)[0]
-        return np.minimum(near + GROWTH_FROM_HOLES * distance, far)
-
+    points, triangles, (sides, *rims) = triangulate_plate(
+        case.plate,
+        case.holes,
+        size_at_holes=SIZE_AT_HOLES * unit,
+        largest_size=LARGEST_SIZE * unit,
+        growth=GROWTH_FROM_HOLES,
+        seed=seed,
+    )
     width, height = case.plate
-    corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
-    loops = [polygon_points(corners, size), *rims]
-    points, triangles = triangulate(loops, size, seed)
-
     x, y = points.T
     left, right = x == 0, x == width
     between = ~(left | right)
@@ -263,11 +207,9 @@ def heat_mesh(case: HeatCase, refinement: float = 1.0, seed: int = 0) -> Mesh:
         "top": between & (y == height),
     }
     node_sets = {name: np.flatnonzero(where) for name, where in sets.items()}
-    ends = np.cumsum([len(loop) for loop in loops])
-    for number, (first, last) in enumerate(pairwise(ends), start=1):
-        node_sets[f"hole_{number}"] = np.arange(first, last)
-    node_sets["sides"] = np.arange(ends[0])
-    node_sets["holes"] = np.arange(ends[0], ends[-1])
+    node_sets |= {f"hole_{number}": rim for number, rim in enumerate(rims, start=1)}
+    node_sets["sides"] = sides
+    node_sets["holes"] = np.concatenate([*rims, sides[:0]])
     node_type = np.full(len(points), NodeType.NORMAL)
     node_type[node_sets["sides"]] = NodeType.WALL_BOUNDARY
     node_type[node_sets["holes"]] = NodeType.OBSTACLE
