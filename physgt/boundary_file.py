@@ -96,13 +96,13 @@ def read_table(path: Path) -> dict[str, list[Any]]:
     if not path.is_file():
         raise PhysgtError(f"{path}: no such table.")
     rows: list[list[float]] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
+    lines = enumerate(path.read_text().splitlines(), start=1)
+    filled = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
+    for number, line in filled:
         try:
             row = [float(part) for part in re.split(r"\s*[,;\s]\s*", line.strip())]
         except ValueError as error:
-            if not rows and number == 1:
+            if number == filled[0][0]:
                 continue
             raise PhysgtError(f"{path}, line {number}: '{line}' are no numbers.") from error
         if len(row) < 2 or (rows and len(row) != len(rows[0])):
