@@ -44,7 +44,7 @@ clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 # $(READY)-demo and $(READY)-dev: the package with the extra of that name.
-$(READY)-%: pyproject.toml setup.py physgt/ops/kernels.cpp constraints.txt tools/create_venv.sh
+$(READY)-%: pyproject.toml setup.py $(wildcard physgt/ops/*.cpp physgt/ops/*.h) constraints.txt tools/create_venv.sh
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
 	$(INSTALL) --upgrade pip
 	$(INSTALL) --editable '.[$*]'

@@ -11,7 +11,8 @@ import sys
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCE = "physgt/ops/kernels.cpp"
+SOURCES = ["physgt/ops/kernels.cpp", "physgt/ops/rows.cpp"]
+HEADERS = ["physgt/ops/numbers.h"]
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 if sys.platform == "win32":
@@ -48,7 +49,8 @@ class BuildKernels(build_ext):
 def kernels(instruction_set: str, flags: list[str]) -> Extension:
     return Extension(
         f"physgt.ops._kernels_{instruction_set}",
-        [SOURCE],
+        SOURCES,
+        depends=HEADERS,
         language="c++",
         extra_compile_args=[*FLAGS, *flags],
         extra_link_args=LINK_FLAGS,

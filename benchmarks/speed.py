@@ -31,6 +31,7 @@ from physgt.models import MaskedTransformer, MeshGraphNet, PhysGTO, masked_trans
 from physgt.models.layers import EdgeMLP
 from physgt.ops import chunks
 from physgt.ops.neighbour_attention import plain_neighbour_attention
+from physgt.ops.segment import segment_sum
 
 MODELS: dict[str, Callable[[int], nn.Module]] = {
     "PhysGTO": lambda dimension: PhysGTO(2, 0, dimension),
@@ -46,12 +47,20 @@ def plain_torch() -> Iterator[None]:
     """The same models and weights, evaluated edge-sized tensor by edge-sized tensor."""
 
     def joined(
-        self: EdgeMLP, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
-    ) -> Tensor:
+        self: EdgeMLP,
+        nodes: Tensor,
+        edges: Tensor,
+        senders: Tensor,
+        receivers: Tensor,
+        *,
+        to_senders: int = 0,
+    ) -> tuple[Tensor, Tensor]:
         weight = torch.cat([*self.from_node.chunk(2), self.per_edge.weight], 1)
         inputs = torch.cat([nodes[senders], nodes[receivers], edges], -1)
-        result: Tensor = self.per_edge.layers(F.linear(inputs, weight, self.per_edge.bias))
-        return result
+        messages = self.per_edge.layers(F.linear(inputs, weight, self.per_edge.bias))
+        parts = zip(messages.tensor_split([to_senders], dim=1), (senders, receivers), strict=True)
+        sums = [segment_sum(part, index, len(nodes)) for part, index in parts if part.shape[1]]
+        return torch.cat(sums, 1), edges + messages
 
     with (
         mock.patch.object(EdgeMLP, "forward", joined),

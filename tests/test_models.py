@@ -469,14 +469,19 @@ def test_heads_may_see_different_neighbours():
 
 
 @torch.no_grad()
-def test_an_edge_mlp_is_the_mlp_of_the_concatenation():
-    layer = EdgeMLP(5, 3, 4, torch.nn.ReLU(), torch.nn.Linear(4, 2))
+def test_an_edge_mlp_is_the_mlp_of_the_concatenation_summed_at_the_ends_of_edges():
+    layer = EdgeMLP(5, 3, 4, torch.nn.ReLU(), torch.nn.Linear(4, 3))
     nodes, edges = torch.randn(6, 5), torch.randn(4, 3)
     senders, receivers = torch.tensor([[0, 5, 2, 2], [1, 1, 3, 5]])
     joined = torch.cat([nodes[senders], nodes[receivers], edges], dim=1)
     weight = torch.cat([*layer.from_node.chunk(2), layer.per_edge.weight], dim=1)
-    expected = layer.per_edge.layers(F.linear(joined, weight, layer.per_edge.bias))
-    torch.testing.assert_close(layer(nodes, edges, senders, receivers), expected)
+    messages = layer.per_edge.layers(F.linear(joined, weight, layer.per_edge.bias))
+    heard, updated = layer(nodes, edges, senders, receivers, to_senders=1)
+    torch.testing.assert_close(updated, edges + messages)
+    torch.testing.assert_close(
+        heard[2], torch.cat([messages[2:, 0].sum(0, True), 0 * messages[0, 1:]])
+    )
+    torch.testing.assert_close(heard[1], torch.cat([torch.zeros(1), messages[:2, 1:].sum(0)]))
 
 
 def test_rms_norm_adds_its_small_number_to_the_rms_so_a_zero_row_stays_zero():

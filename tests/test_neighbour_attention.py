@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck
 from torch.library import opcheck
 
-from physgt.ops import compiled
+from physgt.ops import compiled, library
 from physgt.ops.neighbour_attention import neighbour_attention, plain_neighbour_attention
 from physgt.ops.neighbours import Neighbours
 
@@ -15,7 +15,7 @@ NUM_NODES = 150  # more than two blocks of neighbours, and more than one thread'
 HUB, ALONE, UNSEEN = 0, 1, 2
 
 needs_kernels = pytest.mark.skipif(
-    not compiled.is_available(torch.zeros(1)), reason="needs the kernels, built by pip install"
+    not library.is_available(torch.zeros(1)), reason="needs the kernels, built by pip install"
 )
 every_path = pytest.mark.parametrize(
     "attention",
@@ -245,9 +245,9 @@ def test_lists_of_another_mesh_are_refused_before_memory_is_read(neighbours):
 def test_without_kernels_the_result_is_the_same_and_one_warning_says_why(neighbours, monkeypatch):
     tensors = operands(2, 8)
     expected = neighbour_attention(*tensors, neighbours)
-    monkeypatch.setattr(compiled, "_LIBRARY", None)
-    monkeypatch.setattr(compiled, "_WHY_NOT", "its kernels were not built")
-    compiled._tell_why_not.cache_clear()
+    monkeypatch.setattr(library, "LIBRARY", None)
+    monkeypatch.setattr(library, "_WHY_NOT", "its kernels were not built")
+    library._tell_why_not.cache_clear()
     with pytest.warns(UserWarning, match=r"plain torch.*kernels were not built.*pip install"):
         found = neighbour_attention(*tensors, neighbours)
     torch.testing.assert_close(found, expected)
@@ -257,7 +257,7 @@ def test_without_kernels_the_result_is_the_same_and_one_warning_says_why(neighbo
 
 
 def capabilities_of_this_processor():
-    names = list(compiled.INSTRUCTION_SETS)
+    names = list(library.INSTRUCTION_SETS)
     own = torch.backends.cpu.get_cpu_capability()
     return names[: names.index(own) + 1] if own in names else names[:1]
 
@@ -268,8 +268,8 @@ def capabilities_of_this_processor():
 def test_the_kernels_of_lesser_processors_agree_too(capability, channels, neighbours, monkeypatch):
     tensors = operands(4, channels, torch.float32)
     expected = with_gradients(plain_neighbour_attention, tensors, neighbours)
-    library, why_not = compiled.load_library(capability)
+    lesser, why_not = library.load_library(capability)
     assert why_not == ""
-    monkeypatch.setattr(compiled, "_LIBRARY", library)
+    monkeypatch.setattr(library, "LIBRARY", lesser)
     found = with_gradients(compiled.neighbour_attention, tensors, neighbours)
     assert all(relative_error(a, b) < 1e-6 for a, b in zip(found, expected, strict=True))

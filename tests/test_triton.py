@@ -62,7 +62,7 @@ def test_attention_compiles_for_gpus(machine_code, rows):
 
 
 @pytest.mark.parametrize("rows", ["bf16", "fp64"])
-@pytest.mark.parametrize("activation", ["ReLU", "SiLU", "GELU"])
+@pytest.mark.parametrize("activation", ["relu", "silu", "gelu"])
 def test_an_edge_layer_compiles_for_gpus(machine_code, rows, activation):
     from physgt.ops import triton_edges
 

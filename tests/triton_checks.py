@@ -6,10 +6,11 @@ from torch import nn
 from torch.autograd import gradcheck
 from torch.library import opcheck
 
+from physgt.ops import edges, triton_edges
+from physgt.ops.edges import edge_activation
 from physgt.ops.neighbour_attention import plain_neighbour_attention
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.triton_attention import triton_neighbour_attention
-from physgt.ops.triton_edges import triton_edge_activation
 
 NUM_NODES = 8
 TOLERANCE = {
@@ -18,6 +19,13 @@ TOLERANCE = {
     torch.float16: 5e-3,
     torch.bfloat16: 4e-2,
 }
+
+
+@pytest.fixture(autouse=True)
+def on_a_gpu(monkeypatch):
+    """Edges are given to Triton, though their tensors lie on the CPU."""
+    monkeypatch.setattr(edges, "_have_kernel", lambda *_: True)
+    monkeypatch.setattr(edges, "_kernels", lambda _: triton_edges)
 
 
 def directed_graph(num_nodes: int, most: int) -> Neighbours:
@@ -112,10 +120,10 @@ def test_tensors_that_do_not_fit_the_graph_are_refused():
     qkv = random(3, 7, 2, 8)
     with pytest.raises(ValueError, match="7 nodes, but neighbours of 8"):
         triton_neighbour_attention(*qkv, directed_graph(NUM_NODES, 5))
-    with pytest.raises(ValueError, match=r"edges .*sent .*received"):
-        triton_edge_activation(random(9, 3), *random(2, 5, 4), *torch.zeros(2, 9).long(), nn.ReLU)
+    with pytest.raises(ValueError, match=r"product .*sent .*received"):
+        edge_activation(random(9, 3), *random(2, 5, 4), *torch.zeros(2, 9).long(), nn.ReLU())
     with pytest.raises(ValueError, match="9 edges, 8 senders, 8 receivers"):
-        triton_edge_activation(random(9, 3), *random(2, 5, 3), *torch.zeros(2, 8).long(), nn.ReLU)
+        edge_activation(random(9, 3), *random(2, 5, 3), *torch.zeros(2, 8).long(), nn.ReLU())
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -125,12 +133,12 @@ def test_an_edge_layer_and_its_gradients_are_those_of_plain_torch(activation, ch
     num_nodes, num_edges = 9, 70  # several blocks of edges, the last one not full
     generator = torch.Generator().manual_seed(0)
     senders, receivers = torch.randint(num_nodes, (2, num_edges), generator=generator)
-    edges = random(num_edges, channels)
+    product = random(num_edges, channels)
     sent, received = random(num_nodes, 2 * channels).chunk(2, dim=1)  # rows that lie apart
     assert_agree(
-        lambda *rows: triton_edge_activation(*rows, senders, receivers, activation),
+        lambda *rows: edge_activation(*rows, senders, receivers, activation()),
         lambda e, s, r: activation()(e + s[senders] + r[receivers]),
-        [edges, sent, received],
+        [product, sent, received],
         dtype,
     )
 
@@ -138,7 +146,7 @@ def test_an_edge_layer_and_its_gradients_are_those_of_plain_torch(activation, ch
 def test_there_may_be_no_edges():
     none, nodes = torch.zeros(0, dtype=torch.long), random(4, 3)
     found = with_gradients(
-        lambda *rows: triton_edge_activation(*rows, none, none, nn.SiLU),
+        lambda *rows: edge_activation(*rows, none, none, nn.SiLU()),
         [random(0, 3), nodes, nodes],
     )
     assert [tuple(tensor.shape) for tensor in found] == [(0, 3), (0, 3), (4, 3), (4, 3)]
@@ -152,4 +160,4 @@ def test_torch_compile_is_told_the_truth_about_shapes_and_gradients():
     opcheck(torch.ops.physgt.triton_neighbour_attention, (*qkv, *lists))
     rows = [random(6, 3).requires_grad_(), *(random(4, 3).requires_grad_() for _ in range(2))]
     senders, receivers = torch.tensor([[0, 1, 2, 3, 0, 1], [1, 2, 3, 0, 2, 3]])
-    opcheck(torch.ops.physgt.triton_edge_activation, (*rows, senders, receivers, "GELU"))
+    opcheck(torch.ops.physgt.edge_activation, (*rows, senders, receivers, "gelu"))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
-from physgt.ops.chunks import in_chunks
+from physgt.ops.edges import pass_messages
 
 
 def mlp(
@@ -42,11 +42,10 @@ def num_configurations(moving: bool) -> int:
 
 
 class EdgeMLP(nn.Module):
-    """`layers` of W [v_sender | v_receiver | e] + b, without ever building the concatenation.
+    """A message `layers`(W [v_sender | v_receiver | e] + b) along every edge e.
 
-    W is split by columns, (W_s v)_sender + (W_r v)_receiver + W_e e: the node-side products are
-    taken once a node instead of once an edge, before the gather. The rest runs over a few thousand
-    edges at a time.
+    W is split by columns, (W_s v)_sender + (W_r v)_receiver + W_e e, and the concatenation never
+    built; how, see ops/edges.py.
 
     layers: from `hidden` channels on, the activation first; each acts on an edge by itself.
     """
@@ -61,28 +60,34 @@ class EdgeMLP(nn.Module):
         self.from_node = nn.Parameter(torch.cat([from_sender, from_receiver]))
         self.per_edge = PerEdge(from_edge.clone(), joined.bias.detach().clone(), layers)
 
-    def forward(self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
-        """nodes (N, node_width), edges (E, edge_width) -> (E, width of the last layer)."""
-        sent, received = F.linear(nodes, self.from_node).chunk(2, dim=1)  # (N, hidden) each
-        return in_chunks(self.per_edge, [edges], [(sent, senders), (received, receivers)])
+    def forward(
+        self,
+        nodes: Tensor,
+        edges: Tensor,
+        senders: Tensor,
+        receivers: Tensor,
+        *,
+        to_senders: int = 0,
+    ) -> tuple[Tensor, Tensor]:
+        """The sums of messages at nodes (N, C), and edges + messages (E, C).
+
+        nodes (N, node_width), edges (E, C = edge_width); the last layer has width C. Of a message,
+        the first `to_senders` channels are summed by the edge's sender, the others by its receiver.
+        """
+        bias = torch.cat([torch.zeros_like(self.per_edge.bias), self.per_edge.bias])
+        sent, received = F.linear(nodes, self.from_node, bias).chunk(2, dim=1)  # (N, hidden) each
+        weight, layers = self.per_edge.weight, self.per_edge.layers
+        return pass_messages(weight, layers, edges, sent, received, senders, receivers, to_senders)
 
 
 class PerEdge(nn.Module):
-    """What EdgeMLP does to an edge, given what its sender and its receiver contribute."""
+    """The parameters of what EdgeMLP does to an edge."""
 
     def __init__(self, weight: Tensor, bias: Tensor, layers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(bias)
         self.layers = nn.Sequential(*layers)
-
-    def forward(self, edges: Tensor, sent: Tensor, received: Tensor) -> Tensor:
-        # Added in place: a new edge-sized tensor costs as much as the arithmetic on it.
-        hidden = F.linear(edges, self.weight, self.bias)
-        hidden += sent
-        hidden += received
-        result: Tensor = self.layers(hidden)
-        return result
 
 
 class RMSNorm(nn.Module):

@@ -23,7 +23,6 @@ from physgt.models.layers import (
     one_hot_node_type,
 )
 from physgt.ops.chunks import in_chunks
-from physgt.ops.segment import segment_sum
 
 
 class Geometry(NamedTuple):
@@ -113,8 +112,6 @@ class Block(nn.Module):
     def forward(
         self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
     ) -> tuple[Tensor, Tensor]:
-        messages = self.message(nodes, edges, senders, receivers)  # (E, C)
-        received = segment_sum(messages, receivers, nodes.shape[0])  # (N, C)
+        received, edges = self.message(nodes, edges, senders, receivers)  # (N, C), (E, C)
         update = in_chunks(self.update, [torch.cat([nodes, received], -1)])
-        # In place: messages have been summed, and a new edge-sized tensor costs as much as the sum.
-        return nodes + update, messages.add_(edges)  # (N, C), (E, C)
+        return nodes + update, edges

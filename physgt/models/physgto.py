@@ -170,12 +170,11 @@ class Block(nn.Module):
     def forward(
         self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
-        node_update, flux = self.message_passing(nodes, edges, condition, geometry)
+        node_update, edges = self.message_passing(nodes, edges, condition, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
         nodes = nodes + in_chunks(self.mlp, [nodes])
-        # In place: the flux has been summed, and a new edge-sized tensor costs as much as the sum.
-        return nodes, flux.add_(edges)  # (N, C), (E, C)
+        return nodes, edges  # (N, C), (E, C)
 
 
 class MessagePassing(nn.Module):
@@ -201,12 +200,14 @@ class MessagePassing(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         senders, receivers = geometry.senders, geometry.receivers
         inputs = torch.cat([nodes, geometry.positions, condition], -1)  # (N, 2C + P)
-        flux = self.flux(inputs, edges, senders, receivers)  # (E, C)
-        sent, received = flux.chunk(2, dim=-1)  # (E, C/2) each
-        mean_sent = segment_sum(sent, senders, nodes.shape[0]) / geometry.num_sent  # (N, C/2)
-        mean_received = segment_sum(received, receivers, nodes.shape[0]) / geometry.num_received
-        update = in_chunks(self.node, [torch.cat([inputs, mean_sent, mean_received], -1)])
-        return update, flux  # (N, C), (E, C)
+        half = (edges.shape[1] + 1) // 2  # of the channels go to the sender
+        flux, edges = self.flux(
+            inputs, edges, senders, receivers, to_senders=half
+        )  # (N, C), (E, C)
+        sent, received = flux.tensor_split([half], dim=1)
+        means = sent / geometry.num_sent, received / geometry.num_received
+        update = in_chunks(self.node, [torch.cat([inputs, *means], -1)])
+        return update, edges  # (N, C), (E, C)
 
 
 class ProjectionAttention(nn.Module):

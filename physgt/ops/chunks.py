@@ -8,7 +8,8 @@ checkpointing (Chen et al., "Training Deep Nets with Sublinear Memory Cost", arX
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def in_chunks(
     `function` must treat each row by itself and return one tensor with a row for each.
     """
     # Compilers fuse by themselves, and must not settle on a number of rows (as len() would, too).
-    if torch.compiler.is_compiling() or rows[0].shape[0] <= _most_whole_rows():
+    if torch.compiler.is_compiling() or rows[0].shape[0] <= most_whole_rows():
         return _whole(function, rows, gathered)
     tables = [table for table, _ in gathered]
     indices = [index for _, index in gathered]
@@ -44,8 +45,25 @@ def in_chunks(
     return result
 
 
-def _most_whole_rows() -> int:
+def most_whole_rows() -> int:
+    """With more rows than these, chunks are worth their while."""
     return RECOMPUTE_ROWS if torch.is_grad_enabled() else CHUNK_ROWS
+
+
+def slices(num_rows: int) -> Iterator[slice]:
+    """The chunks of so many rows."""
+    return (slice(start, start + CHUNK_ROWS) for start in range(0, num_rows, CHUNK_ROWS))
+
+
+def current_autocast(tensor: Tensor) -> Callable[[], torch.autocast]:
+    """A function that makes the same context again, of the device of `tensor`."""
+    device = tensor.device.type
+    return partial(
+        torch.autocast,
+        device,
+        torch.get_autocast_dtype(device),
+        enabled=torch.is_autocast_enabled(device),
+    )
 
 
 def _whole(function: nn.Module, rows: Sequence[Tensor], gathered: Sequence[Gathered]) -> Tensor:
@@ -58,8 +76,7 @@ def _forward(
 ) -> Tensor:
     out: Tensor | None = None
     num_rows = len(rows[0])
-    for start in range(0, num_rows, CHUNK_ROWS):
-        chunk = slice(start, start + CHUNK_ROWS)
+    for chunk in slices(num_rows):
         part = _whole(
             function,
             [row[chunk] for row in rows],
@@ -85,11 +102,7 @@ class _InChunks(torch.autograd.Function):
     ) -> Tensor:
         num_rows_tensors, num_tables = counts
         ctx.function, ctx.counts, ctx.indices = function, counts, indices
-        ctx.device_type = tensors[0].device.type
-        ctx.autocast = (
-            torch.is_autocast_enabled(ctx.device_type),
-            torch.get_autocast_dtype(ctx.device_type),
-        )
+        ctx.autocast = current_autocast(tensors[0])
         ctx.save_for_backward(*tensors)
         rows = tensors[:num_rows_tensors]
         tables = tensors[num_rows_tensors : num_rows_tensors + num_tables]
@@ -106,15 +119,13 @@ class _InChunks(torch.autograd.Function):
         totals = [
             torch.zeros_like(t) if need else None for t, need in zip(tensors, needed, strict=True)
         ]
-        enabled, dtype = ctx.autocast
-        for start in range(0, len(out_gradient), CHUNK_ROWS):
-            chunk = slice(start, start + CHUNK_ROWS)
+        for chunk in slices(len(out_gradient)):
             indices = [index[chunk] for index in ctx.indices]
             inputs = [row[chunk].detach() for row in rows]
             inputs += [t.index_select(0, i) for t, i in zip(tables, indices, strict=True)]
             for tensor, need in zip(inputs, needed, strict=False):
                 tensor.requires_grad_(need)
-            with torch.enable_grad(), torch.autocast(ctx.device_type, dtype, enabled=enabled):
+            with torch.enable_grad(), ctx.autocast():
                 part = ctx.function(*inputs)
             wanted = [t for t, need in zip([*inputs, *parameters], needed, strict=True) if need]
             found = iter(torch.autograd.grad(part, wanted, out_gradient[chunk].to(part.dtype)))

@@ -8,7 +8,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from physgt.ops import compiled
+from physgt.ops import compiled, library
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.segment import segment_softmax, segment_sum
 
@@ -29,7 +29,7 @@ def neighbour_attention(
     """
     # An exported model must run where physgt isn't.
     if not torch.compiler.is_exporting():
-        if compiled.is_available(query, key, value):
+        if library.is_available(query, key, value):
             return compiled.neighbour_attention(query, key, value, neighbours)
         if query.is_cuda and TRITON:
             # Only here, so that nothing else waits for Triton to be imported.

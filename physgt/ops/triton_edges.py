@@ -8,16 +8,14 @@ Letters: N nodes, E edges, C channels.
 # mypy: disable-error-code="no-untyped-def, import-untyped, import-not-found"
 # Triton's kernels are a language of their own: its arguments have no Python types.
 
-# No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
+from __future__ import annotations
 
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor, nn
-
-from physgt.ops.segment import segment_sum
+from torch import Tensor
 
 MOST_CHANNELS = 128
 """That a program looks at; wider rows are shared out."""
@@ -26,91 +24,29 @@ NUMBERS = 2048
 """Of a program's block of edges: 16 for each thread of four warps."""
 
 
-def triton_edge_activation(
-    edges: Tensor,
+def edge_activation(
+    product: Tensor,
     sent: Tensor,
     received: Tensor,
     senders: Tensor,
     receivers: Tensor,
-    activation: type[nn.Module],
+    activation: str,
+    gradient: Tensor | None = None,
 ) -> Tensor:
-    """activation(edges + sent[senders] + received[receivers]); computed in float32 or wider.
-
-    edges (E, C); sent, received (N, C): what a node adds to the edges that it sends and receives;
-    senders, receivers (E,); activation: nn.ReLU, nn.SiLU or nn.GELU (the exact one).
-    Returns (E, C).
-    """
-    num_edges, channels = edges.shape
-    if not sent.shape == received.shape == (len(sent), channels):
-        raise ValueError(f"edges {edges.shape}, sent {sent.shape}, received {received.shape}")
+    """edges.edge_activation; with `gradient`, that with respect to it, its gradient."""
+    num_edges, channels = product.shape
+    if not sent.shape[1] == received.shape[1] == channels:
+        raise ValueError(f"product {product.shape}, sent {sent.shape}, received {received.shape}")
     if not senders.shape == receivers.shape == (num_edges,):
         raise ValueError(f"{num_edges} edges, {len(senders)} senders, {len(receivers)} receivers")
-    out: Tensor = _activation(edges, sent, received, senders, receivers, activation.__name__)
+    out = product.new_empty(product.shape)
+    function, derivative = ACTIVATIONS[activation]
+    ends, rows = (senders, receivers), (product, sent, received)
+    if gradient is None:
+        _launch(_activate, ends, rows, (out,), function)
+    else:
+        _launch(_differentiate, ends, rows, (gradient.contiguous(), out), derivative)
     return out
-
-
-# An operator of its own, so that torch.compile needn't look inside.
-@torch.library.custom_op("physgt::triton_edge_activation", mutates_args=())
-def _activation(
-    edges: Tensor,
-    sent: Tensor,
-    received: Tensor,
-    senders: Tensor,
-    receivers: Tensor,
-    activation: str,
-) -> Tensor:
-    out = edges.new_empty(edges.shape)
-    function, _ = ACTIVATIONS[activation]
-    _launch(_activate, (senders, receivers), (edges, sent, received), (out,), function)
-    return out
-
-
-@torch.library.custom_op("physgt::triton_edge_activation_backward", mutates_args=())
-def _activation_backward(
-    gradient: Tensor,
-    edges: Tensor,
-    sent: Tensor,
-    received: Tensor,
-    senders: Tensor,
-    receivers: Tensor,
-    activation: str,
-) -> Tensor:
-    """The gradient with respect to `edges`, and so to what the ends of each edge add to it."""
-    found = edges.new_empty(edges.shape)
-    _, derivative = ACTIVATIONS[activation]
-    tensors = gradient.contiguous(), found
-    _launch(_differentiate, (senders, receivers), (edges, sent, received), tensors, derivative)
-    return found
-
-
-@_activation.register_fake
-def _(edges: Tensor, *_: Any) -> Tensor:
-    return edges.new_empty(edges.shape)
-
-
-@_activation_backward.register_fake
-def _(gradient: Tensor, edges: Tensor, *_: Any) -> Tensor:
-    return edges.new_empty(edges.shape)
-
-
-def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.activation = inputs
-    ctx.save_for_backward(*tensors)
-
-
-def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    _, sent, _, senders, receivers = ctx.saved_tensors
-    found = _activation_backward(gradient, *ctx.saved_tensors, ctx.activation)
-    half = found.dtype in (torch.bfloat16, torch.float16)
-    summed = found.float() if half else found
-    at_nodes = (
-        segment_sum(summed, ends, sent.shape[0]).to(found.dtype) if needed else None
-        for ends, needed in zip((senders, receivers), ctx.needs_input_grad[1:3], strict=True)
-    )
-    return found, *at_nodes, None, None, None
-
-
-_activation.register_autograd(_gradients, setup_context=_save_for_backward)
 
 
 def _launch(
@@ -199,12 +135,12 @@ def _total(
 
 @triton.jit
 def _relu(x):
-    return tl.where(x > 0, x, 0.0)
+    return tl.where(x < 0, 0.0, x)  # so written, a NaN stays one
 
 
 @triton.jit
 def _relu_derivative(x):
-    return tl.where(x > 0, 1.0, 0.0)
+    return tl.where(x <= 0, 0.0, 1.0)
 
 
 @triton.jit
@@ -235,8 +171,8 @@ def _normal_distribution(x):
 
 
 ACTIVATIONS = {
-    "ReLU": (_relu, _relu_derivative),
-    "SiLU": (_silu, _silu_derivative),
-    "GELU": (_gelu, _gelu_derivative),
+    "relu": (_relu, _relu_derivative),
+    "silu": (_silu, _silu_derivative),
+    "gelu": (_gelu, _gelu_derivative),
 }
-"""What computes an activation of torch.nn, and its derivative."""
+"""What computes an activation, by its name in edges.ACTIVATIONS, and its derivative."""
