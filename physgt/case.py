@@ -5,14 +5,14 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 from pydantic import Field as Setting
 
 from physgt.boundary_file import boundary_conditions, with_tables_read
 from physgt.errors import PhysgtError
-from physgt.task import Field, Forcing, Task
+from physgt.task import Field, Forcing, SecondOrder, Task
 
 Share = Annotated[float, Setting(ge=0, lt=1)]
 
@@ -24,8 +24,15 @@ class Section(BaseModel):
 
 
 class TargetSettings(Section):
+    """order: in time; with 2 the model advances the rate, which begins as initial_rate says.
+
+    See physgt.task.SecondOrder.
+    """
+
     components: PositiveInt = 1
     units: str = ""
+    order: Literal[1, 2] = 1
+    initial_rate: str | None = None
 
 
 class ForcingSettings(Section):
@@ -95,7 +102,7 @@ class Case(Section):
         """The task that [task] and [boundary] declare."""
         settings = self.task_settings
         return Task(
-            targets=tuple(Field(name, **t.model_dump()) for name, t in settings.targets.items()),
+            targets=tuple(_target(name, target) for name, target in settings.targets.items()),
             dt=settings.dt,
             forcings=tuple(
                 Forcing(name, **f.model_dump()) for name, f in settings.forcings.items()
@@ -152,6 +159,19 @@ def _with_tables_read(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(task, dict) and "forcings" in task:
         found["task"] = {**task, "forcings": with_tables_read(task["forcings"], folder)}
     return found
+
+
+def _target(name: str, settings: TargetSettings) -> Field:
+    if settings.order == 1 and settings.initial_rate is None:
+        return Field(name, settings.components, settings.units)
+    if settings.order == 1 or settings.initial_rate is None:
+        raise PhysgtError(
+            f"[task.targets.{name}] order = 2 and initial_rate go together; initial_rate is "
+            "'at_rest', 'history' (the start has a time dt before), or the name of a field."
+        )
+    return SecondOrder(
+        name, settings.components, settings.units, initial_rate=settings.initial_rate
+    )
 
 
 def _explain(error: ValidationError) -> str:

@@ -405,7 +405,7 @@ def ensemble(
 
     stated = None if prescribed is None else open_trajectory(prescribed)
     scenario = Scenario((), {}) if boundary is None else read_scenario(boundary)
-    initial = open_trajectory(start).initial()
+    initial = open_trajectory(start)
     chosen = []
     for number, path in enumerate([model, *(also or [])]):
         simulator = Simulator.load(path, find_device(device))
@@ -473,7 +473,7 @@ def sweep(
     from physgt.rollout import sweep as roll_out
 
     simulator = Simulator.load(model, find_device(device))
-    cases = read_sweep(table, simulator, open_trajectory(start).initial())
+    cases = read_sweep(table, simulator, open_trajectory(start))
     with progress_bar("rolling out") as update:
         summary = roll_out(
             cases, steps, output, every=every, batch_size=batch_size, progress=update

@@ -13,16 +13,20 @@ from physgt.simulator import Simulator
 def free_noise(
     simulator: Simulator, window: Window, share: float, generator: np.random.Generator
 ) -> Tensor:
-    """(N, S) noise for the first state of a window, in physical units, on free components only.
+    """(N, S + R) noise for the first state of a window, in physical units, on free components only.
 
     Normal, with a standard deviation of `share` times that of each component in the training set.
+    Of components of second order the rate is noisy alone: as if the state before had the noise.
+    The target, the inverse of a step, then takes the error of the rate back.
 
     Source: Sanchez-Gonzalez et al., "Learning to Simulate Complex Physics with Graph Networks",
     ICML 2020, section 4.4.
     """
     unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
     noise = torch.as_tensor(unit, device=simulator.device) * (share * simulator.state.std)
-    return torch.where(window.graph.free, noise, torch.zeros_like(noise))
+    if len(simulator.second_order):
+        noise[:, simulator.second_order] = 0.0
+    return torch.where(simulator.with_rates(window.graph.free), noise, torch.zeros_like(noise))
 
 
 def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor:
@@ -36,13 +40,14 @@ def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor
     state = window.states[0] + noise
     total = torch.zeros((), device=state.device)
     free = window.graph.free
-    given = window.states[1:] if simulator.task.boundary_ahead else window.states[:-1]
-    steps = zip(window.forcings, given, window.states[1:], strict=True)
-    for forcing, boundary, next_state in steps:
-        state = torch.where(free, state, boundary)
+    free_or_rate = simulator.with_rates(free)
+    steps = zip(window.forcings, window.states[:-1], window.states[1:], strict=True)
+    for forcing, true_state, next_state in steps:
+        boundary = torch.where(simulator.seen_ahead, next_state, true_state)
+        state = torch.where(free_or_rate, state, boundary)
         predicted = simulator.predict(window.graph, state, forcing)
         target = simulator.target(window.graph, state, next_state)
         error = torch.where(free, predicted - target, torch.zeros_like(target))
         total = total + error.square().sum() / free.sum()
-        state = state + simulator.increment.denormalize(predicted)
+        state = simulator.advanced(window.graph, state, predicted)
     return total / len(window.forcings)

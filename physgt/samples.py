@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, batch_graphs
 from physgt.mesh import Mesh
+from physgt.rates import joined, motion, needs_history, rate_fields, rates_between, stated_rates
 from physgt.task import Task, require_fields
 from physgt.trajectory import Trajectory
 
@@ -20,8 +22,9 @@ from physgt.trajectory import Trajectory
 class Window:
     """Consecutive states of a batch of graphs, dt apart, in physical units and the graphs' order.
 
-    states (unroll + 1, N, S), forcings (unroll, N, F); what the task states of the boundary and of
-    forcings is in them as a rollout from the first state would have it.
+    states (unroll + 1, N, S + R), forcings (unroll, N, F + K), see physgt.rates; what the task
+    states of the boundary and of forcings is in them as a rollout from the first state would have
+    it.
     """
 
     graph: Graph
@@ -36,7 +39,8 @@ class Samples:
     """The windows of several trajectories, read from disk when they are asked for.
 
     build: the maker of a mesh's graph, Simulator.build_graph.
-    A window may begin at any time of its trajectory, also between multiples of task.dt. Raises
+    A window may begin at any time of its trajectory, also between multiples of task.dt; in second
+    order it needs a time dt before, or the first time where the task states the rate. Raises
     PhysgtError, naming the trajectory, for a missing field, wrong components, times that don't
     fit task.dt and trajectories shorter than a window.
     """
@@ -65,17 +69,17 @@ class Samples:
                 self._boundaries.append(task.boundary_on(trajectory.mesh))
             except PhysgtError as error:
                 raise PhysgtError(f"{name}: {error}") from error
-        starts = [
-            max(trajectory.num_times - stride * unroll, 0)
+        self._starts = [
+            _window_starts(task, trajectory.num_times - stride * unroll, stride)
             for trajectory, stride in zip(self.trajectories, self.strides, strict=True)
         ]
-        for name, count in zip(self.names, starts, strict=True):
-            if count == 0:
+        for name, starts in zip(self.names, self._starts, strict=True):
+            if len(starts) == 0:
                 raise PhysgtError(
                     f"{name}: too short for a window of {unroll} steps of {task.dt:g} s; "
                     "lower training.unroll or task.dt."
                 )
-        self._ends = np.cumsum(starts)
+        self._ends = np.cumsum([len(starts) for starts in self._starts])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -100,24 +104,43 @@ class Samples:
         """
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
-            for start in range(0, trajectory.num_times - stride, stride):
-                (state, next_state), (forcing, _) = self._frames(index, [start, start + stride])
+            for start in _window_starts(self.task, trajectory.num_times - stride, stride)[::stride]:
+                (state, next_state), (forcing,) = self._read(index, [start, start + stride])
                 yield self.graphs[index], state, next_state, forcing
 
     def _window(self, number: int) -> Window:
         index = int(np.searchsorted(self._ends, number, side="right"))
         graph = self.graphs[index]
-        start = number - int(self._ends[index - 1] if index else 0)
+        start = self._starts[index][number - int(self._ends[index - 1] if index else 0)]
         times = [start + k * self.strides[index] for k in range(self.unroll + 1)]
-        states, forcings = self._frames(index, times)
-        return Window(
-            graph,
-            graph.from_mesh(np.stack(states)),
-            graph.from_mesh(np.stack(forcings[:-1])),
+        states, forcings = self._read(index, times)
+        return Window(graph, graph.from_mesh(np.stack(states)), graph.from_mesh(np.stack(forcings)))
+
+    def _read(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """States (N, S + R) at times dt apart, and all that is given for the steps between them."""
+        task, free = self.task, self._boundaries[index].free
+        targets, forcings = self._frames(index, times)
+        rates = [self._first_rates(index, times[0], targets[0])]
+        rates += [rates_between(task, *pair) for pair in pairwise(targets)]
+        motions = [motion(task, free, *pair) for pair in pairwise(targets)]
+        return (
+            [joined(*pair) for pair in zip(targets, rates, strict=True)],
+            [joined(*pair) for pair in zip(forcings[:-1], motions, strict=True)],
         )
 
+    def _first_rates(self, index: int, time: int, targets: np.ndarray) -> np.ndarray:
+        """(N, R) of a window that begins at `time`."""
+        if not self.task.second_order:
+            return targets[:, :0]
+        before = time - self.strides[index]
+        if before >= 0:
+            return rates_between(self.task, self._frame(index, before)[0], targets)
+        names = [field.name for field in rate_fields(self.task)]
+        frame = self.trajectories[index].frame(time, names)
+        return stated_rates(self.task, frame, len(targets))
+
     def _frames(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """States and forcings at these time numbers; what is held keeps its value at the first."""
+        """Targets and forcings at these time numbers; what is held keeps its value at the first."""
         trajectory, boundary = self.trajectories[index], self._boundaries[index]
         frames = [self._frame(index, time) for time in times]
         try:
@@ -130,6 +153,7 @@ class Samples:
         return states, [forcing for _, forcing in frames]
 
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
+        """Targets (N, S) and forcings (N, F) of one time."""
         trajectory, mesh = self.trajectories[index], self.trajectories[index].mesh
         names = [field.name for field in (*self.task.targets, *self.task.file_forcings)]
         frame = trajectory.frame(time, names)
@@ -145,10 +169,19 @@ class Samples:
         return state, forcing
 
 
+def _window_starts(task: Task, count: int, stride: int) -> list[int]:
+    """Of the first `count` times those with a rate: `stride` times in, or stated at the first."""
+    if not task.second_order:
+        return list(range(count))
+    stated = [] if needs_history(task) else [0]
+    return [time for time in (*stated, *range(stride, count)) if time < count]
+
+
 def _check(name: str, trajectory: Trajectory, task: Task) -> None:
     declared = trajectory.declared()
     require_fields(name, declared, task.targets, where="[task.targets]")
     require_fields(name, declared, task.file_forcings, where="[task.forcings]")
+    require_fields(name, declared, rate_fields(task), where="initial_rate")
     for forcing in task.file_forcings:
         variable = trajectory.fields[forcing.name]
         if "time" in variable.dims and not forcing.over_time:

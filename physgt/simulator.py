@@ -40,6 +40,8 @@ class Simulator(nn.Module):
     origin: Tensor
     extent: Tensor
     edge_length: Tensor
+    second_order: Tensor
+    seen_ahead: Tensor
     model: Any  # an nn.Module of the table MODELS; typed as such, its attributes would be unknown
 
     def __init__(
@@ -67,19 +69,24 @@ class Simulator(nn.Module):
                 raise PhysgtError(
                     f"[model] {model} has no option '{name}'; its options are {', '.join(options)}."
                 )
+        forcing_size = task.forcing_size + len(task.motion_columns)
         try:
             self.model = MODELS[model](
                 task.state_size,
-                task.forcing_size,
+                forcing_size + len(task.second_order),
                 space_dimension,
                 moving=task.moves,
                 **self.model_options,
             )
         except (TypeError, ValueError) as error:
             raise PhysgtError(f"[model] {model}: {error}") from error
-        self.state = Normalizer(task.state_size)
+        self.state = Normalizer(task.state_size + len(task.second_order))
         self.increment = Normalizer(task.state_size)
-        self.forcing = Normalizer(task.forcing_size)
+        self.forcing = Normalizer(forcing_size)
+        second_order = torch.tensor(task.second_order, dtype=torch.int64)
+        self.register_buffer("second_order", second_order, persistent=False)
+        ahead = torch.tensor([*task.seen_ahead, *[False] * len(second_order)])
+        self.register_buffer("seen_ahead", ahead, persistent=False)
         self.register_buffer("origin", torch.zeros(space_dimension))
         self.register_buffer("extent", torch.ones(()))
         self.register_buffer("edge_length", torch.ones(()))
@@ -108,8 +115,12 @@ class Simulator(nn.Module):
         return graph.to(self.device)
 
     def step(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
-        """The state (N, S) one dt later. What isn't free keeps its value."""
-        return self._advance(graph, state, self.predict(graph, state, forcing))
+        """The state (N, S + R) one dt later. What isn't free keeps its value.
+
+        forcing: (N, F + K), the forcings and how far the boundary moves points in this step, see
+            physgt.rates.motion.
+        """
+        return self.advanced(graph, state, self.predict(graph, state, forcing))
 
     def on_fixed_mesh(self, graph: Graph) -> Callable[[Tensor, Tensor], Tensor]:
         """`step` for one graph and fixed weights: (state, forcing) -> state.
@@ -122,31 +133,65 @@ class Simulator(nn.Module):
         geometry = self.model.embed_geometry(scaled)
 
         def step(state: Tensor, forcing: Tensor) -> Tensor:
-            inputs = self.state.normalize(state), self.forcing.normalize(forcing)
-            return self._advance(graph, state, self.model(scaled, *inputs, geometry))
+            inputs = self._model_inputs(state, forcing)
+            return self.advanced(graph, state, self.model(scaled, *inputs, geometry))
 
         return step
 
     def predict(self, graph: Graph, state: Tensor, forcing: Tensor) -> Tensor:
-        """The normalised increment (N, S) of one step: what training compares with `target`."""
+        """The normalised increment (N, S) of one step: what training compares with `target`.
+
+        Of components of second order it is the increment of the rate.
+        """
         if self.task.moves:
             graph = graph.moved(state[:, self.task.columns(POINTS)])
         scaled = graph.scaled(self.origin, self.extent, self.edge_length)
-        normalized: Tensor = self.model(
-            scaled, self.state.normalize(state), self.forcing.normalize(forcing)
-        )
+        normalized: Tensor = self.model(scaled, *self._model_inputs(state, forcing))
         return normalized
 
-    def _advance(self, graph: Graph, state: Tensor, normalized: Tensor) -> Tensor:
-        return torch.where(graph.free, state + self.increment.denormalize(normalized), state)
+    def _model_inputs(self, state: Tensor, forcing: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised targets (N, S), and all else that a node is given: (N, F + K + R)."""
+        size = self.task.state_size
+        targets, rates = self.state.normalize(state).tensor_split([size], dim=1)
+        given = self.forcing.normalize(forcing)
+        return targets, torch.cat([given, rates], 1) if len(self.second_order) else given
+
+    def advanced(self, graph: Graph, state: Tensor, normalized: Tensor) -> Tensor:
+        """The state (N, S + R) to which a normalised increment leads."""
+        change = self.increment.denormalize(normalized) + self._carried(state)
+        targets = state[:, : self.task.state_size]
+        advanced = torch.where(graph.free, targets + change, targets)
+        if not len(self.second_order):
+            return advanced
+        rates = torch.where(graph.free, change, torch.zeros_like(change))
+        return torch.cat([advanced, rates.index_select(1, self.second_order)], 1)
 
     def target(self, graph: Graph, state: Tensor, next_state: Tensor) -> Tensor:
         """The inverse of step: the normalised increment that leads from `state` to `next_state`.
 
         0 where the model has no say, so that a loss may run over all nodes.
         """
-        normalized = self.increment.normalize(next_state - state)
+        normalized = self.increment.normalize(self.increment_between(state, next_state))
         return torch.where(graph.free, normalized, torch.zeros_like(normalized))
+
+    def increment_between(self, state: Tensor, next_state: Tensor) -> Tensor:
+        """(N, S) what a model has to add to `state` so that the step ends at `next_state`."""
+        size = self.task.state_size
+        return next_state[:, :size] - state[:, :size] - self._carried(state)
+
+    def _carried(self, state: Tensor) -> Tensor:
+        """(N, S), or 0: the change of targets in a step if the model adds nothing."""
+        if not len(self.second_order):
+            return state.new_zeros(())
+        size = self.task.state_size
+        still = state.new_zeros(len(state), size)
+        return still.index_copy(1, self.second_order, state[:, size:])
+
+    def with_rates(self, mask: Tensor) -> Tensor:
+        """(N, S) -> (N, S + R): what is said of a component holds for its rate."""
+        if not len(self.second_order):
+            return mask
+        return torch.cat([mask, mask.index_select(1, self.second_order)], 1)
 
     @property
     def device(self) -> torch.device:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from physgt.boundary import BoundaryCondition, MeshBoundary, Piece
-from physgt.conditions import WORDS, Condition, condition_of, from_plain, to_plain
+from physgt.conditions import WORDS, Condition, Free, Held, condition_of, from_plain, to_plain
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 
@@ -70,12 +70,26 @@ class Forcing(Field):
 
 
 @dataclass(frozen=True)
+class SecondOrder(Field):
+    """A target of second order in time: the model advances its rate, and the rate advances it.
+
+    initial_rate: what the start says of the rate: `at_rest`, `history` (the start has a time dt
+    before the first state), or the name of a field in the target's units per second.
+
+    See physgt.rates.
+    """
+
+    initial_rate: str = "at_rest"
+
+
+@dataclass(frozen=True)
 class Task:
     """targets: advanced; forcings: given at every node and time; dt: seconds of one step.
 
     boundary: where sets overlap, the later condition wins, component by component.
     boundary_ahead: whether a step from t to t + dt starts from the boundary values of t + dt, as
         an implicit solver's does, or from those of t, as in models of physgt's file version 1.
+        Of points and of second-order targets it starts from those of t, and is told the motion.
 
     A target called `points` makes the mesh move. A state holds the displacement from the mesh's
     own points, its reference configuration: where the whole case lies makes no difference. So the
@@ -132,6 +146,45 @@ class Task:
         return sum(target.components for target in self.targets)
 
     @property
+    def second_order(self) -> list[int]:
+        """The columns of a state that are of second order: R of the S."""
+        return [
+            column
+            for target in self.targets
+            if isinstance(target, SecondOrder)
+            for column in range(self.state_size)[self.columns(target.name)]
+        ]
+
+    @property
+    def motion_columns(self) -> list[int]:
+        """The columns of which a model is told how the boundary changes them in a step.
+
+        Those of points, and of what is of second order, where the boundary drives some. All other
+        fields it sees as they will be, where the task has the boundary ahead.
+        """
+        driven = {
+            rule.field for rule in self.boundary if not isinstance(rule.condition, Free | Held)
+        }
+        return [
+            column
+            for target in self.targets
+            if target.name in driven and _keeps_its_motion(target)
+            for column in range(self.state_size)[self.columns(target.name)]
+        ]
+
+    @property
+    def seen_ahead(self) -> list[bool]:
+        """For each of the S columns: whether a step sees what the boundary makes of it in the end.
+
+        Points stay where they are: the current configuration is that of one time.
+        """
+        return [
+            self.boundary_ahead and not _keeps_its_motion(target)
+            for target in self.targets
+            for _ in range(target.components)
+        ]
+
+    @property
     def forcing_size(self) -> int:
         return sum(forcing.components for forcing in self.forcings)
 
@@ -140,7 +193,9 @@ class Task:
         return _columns(self.targets, name, "target")
 
     def target_of_column(self, column: int) -> Field:
-        """The target that has this column of a state: the inverse of `columns`."""
+        """The target that has this column of a state, or whose rate has: the inverse of `columns`."""
+        if column >= self.state_size:
+            column = self.second_order[column - self.state_size]
         return next(t for t in self.targets if column < self.columns(t.name).stop)
 
     def forcing_columns(self, name: str) -> slice:
@@ -257,7 +312,9 @@ class Task:
     def from_dict(cls, values: Mapping[str, Any]) -> Task:
         """The inverse of to_dict, also of that of file version 1."""
         return cls(
-            targets=tuple(Field(**f) for f in values["targets"]),
+            targets=tuple(
+                SecondOrder(**f) if "initial_rate" in f else Field(**f) for f in values["targets"]
+            ),
             dt=values["dt"],
             forcings=tuple(
                 Forcing(**{**f, "value": from_plain(f["value"]) if f.get("value") else None})
@@ -266,6 +323,10 @@ class Task:
             boundary=tuple(_boundary_from(rule) for rule in values["boundary"]),
             boundary_ahead=values.get("boundary_ahead", False),
         )
+
+
+def _keeps_its_motion(target: Field) -> bool:
+    return target.name == POINTS or isinstance(target, SecondOrder)
 
 
 def _boundary_from(rule: Mapping[str, Any]) -> BoundaryCondition:

@@ -27,6 +27,7 @@ from physgt.files import written_whole
 from physgt.interrupts import interrupts_wait
 from physgt.loss import free_noise, unrolled_loss
 from physgt.normalizer import Moments
+from physgt.rates import needs_history
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
 from physgt.schedule import learning_rate, moving_average
@@ -179,10 +180,10 @@ class Run:
         errors = []
         for trajectory in trajectories.values():
             stride = trajectory.stride(simulator.task.dt)
-            possible = (trajectory.num_times - 1) // stride
+            possible = (trajectory.num_times - 1) // stride - needs_history(simulator.task)
             steps = min(self.settings.validation_steps, possible)
             try:
-                prediction = rollout(simulator, trajectory.initial(), steps, prescribed=trajectory)
+                prediction = rollout(simulator, trajectory, steps, prescribed=trajectory)
             except DivergedError:
                 # A rollout that diverges is the worst of models, not the end of the training.
                 return math.inf
@@ -250,11 +251,14 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     Increments are measured where the model has a say: on free components.
     """
     task = simulator.task
-    state, increment = Moments(task.state_size), Moments(task.state_size)
-    forcing = Moments(task.forcing_size)
+    state, increment, forcing = (
+        Moments(len(scales.mean))
+        for scales in (simulator.state, simulator.increment, simulator.forcing)
+    )
     for graph, before, after, given in samples.steps():
         state.update(before)
-        increment.update(np.where(graph.to_mesh(graph.free), after - before, np.nan))
+        added = simulator.increment_between(*map(torch.as_tensor, (before, after))).numpy()
+        increment.update(np.where(graph.to_mesh(graph.free), added, np.nan))
         forcing.update(given)
     simulator.state.set(state)
     simulator.increment.set(increment)

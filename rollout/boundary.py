@@ -10,6 +10,7 @@ from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.rates import joined
 from physgt.task import Field, Task, require_fields
 from physgt.trajectory import Frame, Trajectory
 
@@ -56,6 +57,7 @@ class BoundaryValues:
         require_fields("the start", initial.declared(), needed, where="the model's task")
         self._initial = initial.frame(0, [field.name for field in needed])
         self._boundary = task.boundary_on(self.mesh)
+        self.free = self._boundary.free
         self._start = task.pack_state(self._initial, self.mesh)
         if prescribed is not None:
             self._check_prescribed(prescribed)
@@ -94,11 +96,16 @@ class BoundaryValues:
         return enforced
 
     def ahead(self, state: np.ndarray, time: float) -> np.ndarray:
-        """`state` (N, S) as the model sees it before the step that ends at `time`.
+        """`state` (N, S + R) as the model sees it before the step that ends at `time`.
 
-        Free values are those of the beginning of the step, boundary values those of its end.
+        Free values are those of the beginning of the step, boundary values those of its end, but
+        for what physgt.rates.motion tells of.
         """
-        return self.enforce(state, time) if self.task.boundary_ahead else state
+        ahead = self.task.seen_ahead
+        if not any(ahead):
+            return state
+        targets, rates = np.split(state, [self.task.state_size], axis=1)
+        return joined(np.where(ahead, self.enforce(targets, time), targets), rates)
 
     def forcing(self, time: float) -> np.ndarray:
         """(N, F) the forcings at `time`; NaN where they change over time and nobody tells how."""

@@ -66,7 +66,7 @@ class RolloutCommand:
         with torch.autocast(simulator.device.type, torch.bfloat16, enabled=self.bfloat16):
             return rollout(
                 simulator,
-                open_trajectory(self.start).initial(),
+                open_trajectory(self.start),
                 self.steps,
                 output=output,
                 prescribed=stated,

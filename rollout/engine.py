@@ -14,6 +14,7 @@ from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
 from physgt.errors import PhysgtError
+from physgt.rates import start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardSetting, HandBack, Watch
 from physgt.rollout.integrator import Integrator
@@ -27,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 
 class State(NamedTuple):
-    """values (N, S) after step number `step`, 0 for the start; note: the guards' levels."""
+    """values (N, S + R) after step number `step`, 0 for the start; note: the guards' levels."""
 
     step: int
     time: float
@@ -74,8 +75,9 @@ def rollout(
 ) -> Trajectory:
     """Integrate `num_steps` steps of task.dt from the first state of `initial`.
 
-    Nothing later than that first state is read: boundary values come from the task or from
-    `prescribed`, a trajectory that the user states on purpose, interpolated linearly in time.
+    A task of second order that goes on from a history starts one dt later: the first state is
+    its history. Nothing later than where it starts is read: boundary values come from the task or
+    from `prescribed`, a trajectory that the user states on purpose, interpolated linearly in time.
     `boundary` and `forcings` are conditions stated anew, over those of the task: another scenario
     for the same model, see physgt.boundary_file.read_scenario.
 
@@ -140,13 +142,14 @@ class _Run:
         forcings: Mapping[str, Condition] | None,
         guards: Sequence[GuardSetting],
     ) -> None:
-        self.simulator, self.initial = simulator, initial
+        self.simulator = simulator
         self.task = restated(simulator.task, initial.mesh, boundary, forcings)
-        self.boundary = BoundaryValues(self.task, initial, prescribed)
+        self.initial, rates = start_and_rates(self.task, initial)
+        self.boundary = BoundaryValues(self.task, self.initial, prescribed)
         self.boundary.require_complete()
         self.integrator = Integrator(simulator, self.boundary)
-        self.origin = float(initial.times[0])
-        self.start = self.integrator.start(self.origin)
+        self.origin = float(self.initial.times[0])
+        self.start = self.integrator.start(self.origin, rates)
         self.watch = Watch(guards, simulator, self.start)
 
     def states(self, num_steps: int, restart: Restart | None = None) -> Iterator[State]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from physgt.errors import DivergedError
+from physgt.rates import joined, motion, rates_between
 from physgt.rollout.boundary import BoundaryValues
 from physgt.simulator import Simulator
 
@@ -24,22 +25,29 @@ class Integrator:
             self._step = simulator.on_fixed_mesh(self._graph)
 
     @torch.inference_mode()
-    def start(self, time: float) -> np.ndarray:
-        """(N, S) the state at the start, with what the boundary states for `time`."""
+    def start(self, time: float, rates: np.ndarray) -> np.ndarray:
+        """(N, S + R) the state at the start, with what the boundary states for `time`.
+
+        rates: (N, R), see physgt.rates.start_and_rates.
+        """
         # Rounded to the model's precision once, so that held nodes keep exactly what is written.
-        rounded = self._graph.to_mesh(self._graph.from_mesh(self.boundary.initial_state()))
-        return self.boundary.enforce(rounded, time)
+        initial = joined(self.boundary.initial_state(), rates)
+        rounded = self._graph.to_mesh(self._graph.from_mesh(initial))
+        return enforced_targets(self.boundary, rounded, time)
 
     @torch.inference_mode()
     def advance(self, state: np.ndarray, forcing: np.ndarray, step: int, time: float) -> np.ndarray:
-        """(N, S) the state one dt later: that of step number `step`, at `time`.
+        """(N, S + R) the state one dt later: that of step number `step`, at `time`.
 
         state: (N, S) as the model is to see it, see BoundaryValues.ahead; forcing: (N, F) at the
         beginning of the step. Raises DivergedError where the new state is not
         finite.
         """
-        advanced = self._step(self._graph.from_mesh(state), self._graph.from_mesh(forcing))
-        enforced = self.boundary.enforce(self._graph.to_mesh(advanced), time)
+        given = given_for_step(self.boundary, state, forcing, time)
+        advanced = self._graph.to_mesh(
+            self._step(self._graph.from_mesh(state), self._graph.from_mesh(given))
+        )
+        enforced = with_boundary(self.boundary, state, advanced, time)
         self._require_finite(enforced, step, time)
         return enforced
 
@@ -53,3 +61,36 @@ class Integrator:
                 f"time {time:g} s. Start from a state like those of the training data, or train "
                 "longer with noise or unrolled steps; a file being written keeps the steps before."
             )
+
+
+def given_for_step(
+    boundary: BoundaryValues, state: np.ndarray, forcing: np.ndarray, time: float
+) -> np.ndarray:
+    """(N, F + K) forcings (N, F), and how far the boundary moves points until `time`."""
+    task = boundary.task
+    coming = enforced_targets(boundary, state, time)
+    return joined(forcing, motion(task, boundary.free, state, coming))
+
+
+def with_boundary(
+    boundary: BoundaryValues, before: np.ndarray, advanced: np.ndarray, time: float
+) -> np.ndarray:
+    """What the model made of `before` (N, S + R), with what the boundary states for `time`."""
+    enforced = enforced_targets(boundary, advanced, time)
+    return with_boundary_rates(boundary, before, enforced)
+
+
+def enforced_targets(boundary: BoundaryValues, state: np.ndarray, time: float) -> np.ndarray:
+    """`state` (N, S + R), its targets as the boundary states them for `time`."""
+    targets, rates = np.split(state, [boundary.task.state_size], axis=1)
+    return joined(boundary.enforce(targets, time), rates)
+
+
+def with_boundary_rates(
+    boundary: BoundaryValues, before: np.ndarray, state: np.ndarray
+) -> np.ndarray:
+    """`state` (N, S + R), where it isn't free with the rates that led there from `before`."""
+    columns, size = boundary.task.second_order, boundary.task.state_size
+    free = boundary.free[:, columns]
+    rates = np.where(free, state[:, size:], rates_between(boundary.task, before, state))
+    return joined(state[:, :size], rates)

@@ -14,8 +14,10 @@ from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs
+from physgt.rates import joined, start_alone, start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardWarning
+from physgt.rollout.integrator import enforced_targets, given_for_step, with_boundary
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 
@@ -31,17 +33,16 @@ class Member:
     boundary: Sequence[BoundaryCondition] = ()
     forcings: Mapping[str, Condition] = field(default_factory=dict)
 
-    def boundary_values(self) -> BoundaryValues:
-        """Raises PhysgtError where a value is missing."""
-        mesh = self.initial.mesh
-        task = restated(self.simulator.task, mesh, self.boundary, self.forcings)
-        values = BoundaryValues(task, self.initial, self.prescribed)
+    def boundary_values(self, start: Trajectory) -> BoundaryValues:
+        """Of a rollout from the first time of `start`. Raises PhysgtError where one is missing."""
+        task = restated(self.simulator.task, start.mesh, self.boundary, self.forcings)
+        values = BoundaryValues(task, start, self.prescribed)
         values.require_complete()
         return values
 
 
 class States(NamedTuple):
-    """values (members, N, S) after step number `step`; alive (members,): which are still finite."""
+    """values (members, N, S + R) after step number `step`; alive (members,): which are still finite."""
 
     step: int
     time: float
@@ -63,8 +64,9 @@ def integrate_members(
     task = members[0].simulator.task
     groups = _groups(members, batch_size)
     batches = [_Batch([members[i] for i in group]) for group in groups]
-    origin = float(members[0].initial.times[0])
-    states = np.empty((len(members), members[0].initial.mesh.num_points, task.state_size), "f4")
+    origin = batches[0].origin
+    width = task.state_size + len(task.second_order)
+    states = np.empty((len(members), members[0].initial.mesh.num_points, width), "f4")
     for group, batch in zip(groups, batches, strict=True):
         states[group] = batch.start(origin)
     alive = np.ones(len(members), dtype=bool)
@@ -93,18 +95,20 @@ def perturbed(
     comes from (seed, k): a larger ensemble holds the smaller one.
     """
     task, mesh = simulator.task, initial.mesh
-    state = task.pack_state(initial.frame(0, [t.name for t in task.targets]), mesh)
-    free, deviation = task.free_mask(mesh), simulator.state.std.cpu().numpy()
-    starts = [initial.initial()]
+    free, deviation = task.free_mask(mesh), simulator.state.std.cpu().numpy()[: task.state_size]
+    start = start_alone(task, initial)
+    frames = [start.frame(i, [t.name for t in task.targets]) for i in range(start.num_times)]
+    states = np.stack([task.pack_state(frame, mesh) for frame in frames])
+    starts = [start]
     for copy in range(1, count):
-        noise = np.random.default_rng([seed, copy]).normal(size=state.shape)
+        noise = np.random.default_rng([seed, copy]).normal(size=states.shape[1:])
+        # A history moves along with what comes after it: the rate stays.
         fields = task.unpack_state(
-            np.where(free, state + amplitude * deviation * noise, state), mesh
+            states + np.where(free, amplitude * deviation * noise, 0.0), mesh
         )
-        moved = initial.initial().fields.copy()
+        moved = start.fields.copy()
         for name, values in fields.items():
-            dtype = moved[name].dtype
-            moved[name] = moved[name].copy(data=values[None].astype(dtype))
+            moved[name] = moved[name].copy(data=values.astype(moved[name].dtype))
         starts.append(Trajectory(mesh, moved, initial.attributes))
     return starts
 
@@ -114,29 +118,39 @@ class _Batch:
 
     def __init__(self, members: Sequence[Member]) -> None:
         simulator = members[0].simulator
-        self.boundaries = [member.boundary_values() for member in members]
+        starts = [start_and_rates(simulator.task, member.initial) for member in members]
+        self.origin = float(starts[0][0].times[0])
+        self.rates = [rates for _, rates in starts]
+        self.boundaries = [
+            member.boundary_values(start)
+            for member, (start, _) in zip(members, starts, strict=True)
+        ]
         graph = simulator.build_graph(members[0].initial.mesh)
         self._graph = batch_graphs([graph] * len(members))
         with torch.inference_mode():
             self._step = simulator.on_fixed_mesh(self._graph)
 
     def start(self, time: float) -> np.ndarray:
-        return np.stack([b.enforce(b.initial_state(), time) for b in self.boundaries])
+        pairs = zip(self.boundaries, self.rates, strict=True)
+        return np.stack([enforced_targets(b, joined(b.initial_state(), r), time) for b, r in pairs])
 
     @torch.inference_mode()
     def advance(self, states: np.ndarray, before: float, time: float) -> np.ndarray:
-        """(members, N, S) -> the same one step later, from `before` to `time`."""
-        forcings = np.concatenate([boundary.forcing(before) for boundary in self.boundaries])
+        """(members, N, S + R) -> the same one step later, from `before` to `time`."""
         # What is lost stays away from the arithmetic.
-        finite = np.nan_to_num(states, nan=0.0)
-        seen = [b.ahead(state, time) for b, state in zip(self.boundaries, finite, strict=True)]
-        given = np.concatenate(seen)
-        advanced = self._step(self._graph.from_mesh(given), self._graph.from_mesh(forcings))
+        known = np.nan_to_num(states, nan=0.0)
+        seen = [b.ahead(state, time) for b, state in zip(self.boundaries, known, strict=True)]
+        forcings = [
+            given_for_step(boundary, state, boundary.forcing(before), time)
+            for boundary, state in zip(self.boundaries, seen, strict=True)
+        ]
+        given = self._graph.from_mesh(np.concatenate(forcings))
+        advanced = self._step(self._graph.from_mesh(np.concatenate(seen)), given)
         found = self._graph.to_mesh(advanced).reshape(states.shape)
         return np.stack(
             [
-                boundary.enforce(state, time)
-                for boundary, state in zip(self.boundaries, found, strict=True)
+                with_boundary(boundary, state, later, time)
+                for boundary, state, later in zip(self.boundaries, seen, found, strict=True)
             ]
         )
 

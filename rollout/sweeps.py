@@ -14,6 +14,7 @@ from physgt.conditions import Condition, Constant
 from physgt.datasets import open_trajectory
 from physgt.errors import PhysgtError
 from physgt.fields import component_suffix, field_variable
+from physgt.rates import start_alone
 from physgt.rollout.engine import Progress
 from physgt.rollout.ensembles import append_members, member_writers
 from physgt.rollout.members import Member, integrate_members
@@ -50,7 +51,7 @@ def read_sweep(path: Path, simulator: Simulator, start: Trajectory) -> list[Memb
         if name in [member.name for member in members]:
             raise PhysgtError(f"{path}: row {number}: a second case called '{name}'.")
         own = row.get("start")
-        initial = open_trajectory(path.parent / own).initial() if own else start
+        initial = start_alone(simulator.task, open_trajectory(path.parent / own) if own else start)
         try:
             own_start = _with_forcings(initial, simulator.task, row)
             stated = _stated(own_start, simulator.task, row)

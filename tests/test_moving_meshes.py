@@ -21,6 +21,7 @@ from physgt.datasets.vtkhdf import read_vtkhdf
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS
 from physgt.rollout import rollout, score
+from physgt.samples import Samples
 from physgt.training import train
 
 SMALL = {
@@ -84,13 +85,18 @@ def test_small_strains_far_from_the_origin_keep_their_digits() -> None:
     )
 
 
+def standing_still(state: torch.Tensor) -> torch.Tensor:
+    """What is given for a step in which the boundary moves nothing."""
+    return state.new_zeros(len(state), len(PULL.motion_columns))
+
+
 @torch.inference_mode()
 def step(simulator: Simulator, trajectory: Trajectory, time: int = 3) -> np.ndarray:
     """(N, S) one step from a state of the trajectory, in the order of its mesh."""
     graph = simulator.build_graph(trajectory.mesh)
     task = simulator.task
     state = graph.from_mesh(task.pack_state(trajectory.frame(time), trajectory.mesh))
-    return graph.to_mesh(simulator.step(graph, state, state.new_zeros(len(state), 0)))
+    return graph.to_mesh(simulator.step(graph, state, standing_still(state)))
 
 
 def test_moving_the_whole_case_changes_nothing(simulator: Simulator) -> None:
@@ -103,7 +109,7 @@ def test_what_the_network_sees_depends_on_the_current_shape(simulator: Simulator
     """Two states of one displacement field in the nodes' inputs, but of other edges."""
     graph = simulator.build_graph(plate())
     bent = torch.randn(graph.num_nodes, 2, generator=torch.Generator().manual_seed(0))
-    inputs = torch.zeros(graph.num_nodes, 3), torch.zeros(graph.num_nodes, 0)
+    inputs = torch.zeros(graph.num_nodes, 3), torch.zeros(graph.num_nodes, 2)
     with torch.inference_mode():
         still = simulator.model(graph.moved(0 * bent), *inputs)
         assert not torch.allclose(simulator.model(graph.moved(0.1 * bent), *inputs), still)
@@ -137,7 +143,7 @@ def test_a_moving_mesh_gives_the_same_alone_and_in_any_batch(simulator: Simulato
     ]
     with torch.inference_mode():
         state = torch.cat(states)
-        together = simulator.step(batch_graphs(graphs), state, torch.zeros(len(state), 0))
+        together = simulator.step(batch_graphs(graphs), state, standing_still(state))
     middle = together[9:-9]
     np.testing.assert_allclose(graphs[1].to_mesh(middle), step(simulator, large), atol=1e-6)
 
@@ -147,10 +153,8 @@ def test_the_training_target_is_the_inverse_of_a_step(simulator: Simulator) -> N
     graph = simulator.build_graph(pulled.mesh)
     state = graph.from_mesh(PULL.pack_state(pulled.frame(3), pulled.mesh))
     with torch.inference_mode():
-        predicted = simulator.predict(graph, state, state.new_zeros(len(state), 0))
-        target = simulator.target(
-            graph, state, simulator.step(graph, state, state.new_zeros(len(state), 0))
-        )
+        predicted = simulator.predict(graph, state, standing_still(state))
+        target = simulator.target(graph, state, simulator.step(graph, state, standing_still(state)))
     torch.testing.assert_close(target[graph.free], predicted[graph.free], rtol=1e-4, atol=1e-5)
 
 
@@ -163,6 +167,37 @@ def test_held_nodes_stay_and_driven_ones_go_where_they_are_told(simulator: Simul
     np.testing.assert_allclose(moved[:, right], positions(pulled)[:6, right], atol=1e-6)
     inside = np.setdiff1d(np.arange(pulled.mesh.num_points), np.union1d(left, right))
     assert not np.allclose(moved[1, inside], moved[0, inside])
+
+
+def test_the_network_is_told_how_the_boundary_moves_in_the_coming_step() -> None:
+    """That is stated; of nodes that are free or held it is told nothing."""
+    pulled = pulled_plate(0.4)
+    window = Samples({"a": pulled}, PULL, simulator_of(PULL).build_graph).batch([3])
+    given = window.graph.to_mesh(window.forcings[0])
+    right = pulled.mesh.node_sets["right"]
+    moves = positions(pulled)[4] - positions(pulled)[3]
+    np.testing.assert_allclose(given[right], moves[right], rtol=1e-5)
+    np.testing.assert_allclose(given[right, 0], 0.4 * 0.1, rtol=1e-5)
+    others = np.setdiff1d(np.arange(pulled.mesh.num_points), right)
+    assert (given[others] == 0).all()
+
+
+def test_a_rollout_gives_the_network_the_stated_motion(monkeypatch) -> None:
+    pulled, simulator = pulled_plate(0.4), simulator_of(PULL)
+    given = []
+    predict = simulator.predict
+
+    def record(graph, state, forcing):
+        given.append(graph.to_mesh(forcing))
+        return predict(graph, state, forcing)
+
+    monkeypatch.setattr(simulator, "predict", record)
+    rollout(simulator, pulled.initial(), 2, prescribed=pulled)
+    moves = np.diff(positions(pulled), axis=0)
+    right = pulled.mesh.node_sets["right"]
+    for index in range(2):
+        np.testing.assert_allclose(given[index][right], moves[index, right], atol=1e-7)
+        assert (np.delete(given[index], right, axis=0) == 0).all()
 
 
 def test_a_rollout_writes_a_mesh_that_vtk_sees_moving(tmp_path) -> None:
@@ -288,5 +323,5 @@ def test_moving_is_no_option_of_a_model() -> None:
 
 
 def test_export_refuses_a_mesh_that_moves() -> None:
-    with pytest.raises(PhysgtError, match="moves its mesh"):
+    with pytest.raises(PhysgtError, match="can't hold a simulator that moves its mesh"):
         StepProgram.for_mesh(simulator_of(PULL), plate())

@@ -238,9 +238,9 @@ def _describe(simulator: Simulator, inputs: list[str]) -> dict[str, Any]:
 
 
 def _require_still(simulator: Simulator) -> None:
-    if simulator.task.moves:
+    if simulator.task.moves or simulator.task.second_order:
         raise PhysgtError(
-            "this simulator moves its mesh, and the geometry of a program is fixed; "
+            "a program can't hold a simulator that moves its mesh or is of second order in time; "
             "run it with physgt rollout, or step by step with physgt.coupling.Stepper."
         )
 

@@ -18,6 +18,7 @@ from physgt.datasets import open_trajectory
 from physgt.datasets.vtkhdf import write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
+from physgt.rates import start_alone
 from physgt.simulator import Simulator
 from physgt.task import Task
 from physgt.trajectory import Trajectory
@@ -46,7 +47,7 @@ def write_fmu(
             f"{output}: an FMU is named by letters, digits and _, and ends in .fmu: plate.fmu."
         )
     simulator = Simulator.load(model)
-    initial = open_trajectory(start).initial()
+    initial = start_alone(simulator.task, open_trajectory(start))
     tables = _mean_of_targets(simulator.task) if outputs is None else _read_outputs(Path(outputs))
     _check(simulator.task, initial, tables)
     with tempfile.TemporaryDirectory() as name, written_whole(output) as temporary:

@@ -66,7 +66,7 @@ class StepperSettings(Section):
 
     def open_start(self) -> Trajectory:
         """The initial state alone."""
-        return open_trajectory(self.start).initial()
+        return open_trajectory(self.start)
 
     def build_stepper(self, simulator: Simulator, start: Trajectory) -> Stepper:
         """The stepper that the file describes."""

@@ -19,9 +19,9 @@ class StepperState:
 
     origin, num_steps   the model's last own time is origin + num_steps * dt
     offset              seconds from there to the stepper's time, 0 or more and less than dt
-    state               (N, S) at the model's last own time
-    ahead               (N, S) one dt later, where offset > 0
-    stated              (N, S) what the caller prescribed, NaN where the caller said nothing
+    state               (N, S + R) at the model's last own time, with the rates of second order
+    ahead               (N, S + R) one dt later, where offset > 0
+    stated              (N, S + R) what the caller prescribed, NaN where the caller said nothing
     stated_forcing      (N, F) the same for forcings
     before              (N, S) at the beginning of the last step, None before the first
     seconds             how long that step was

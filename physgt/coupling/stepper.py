@@ -14,8 +14,9 @@ from physgt.coupling.derived import Output
 from physgt.coupling.state import StepperState, checked_rows, overlaid, replaced
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.rates import start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
-from physgt.rollout.integrator import Integrator
+from physgt.rollout.integrator import Integrator, with_boundary_rates
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
 from physgt.trajectory import Frame, Trajectory
@@ -65,11 +66,12 @@ class Stepper:
         self.task = restated(simulator.task, self.mesh, boundary, forcings)
         self.interpolate = interpolate
         self.outputs = dict(outputs or {})
+        initial, rates = start_and_rates(self.task, initial)
         self._boundary = BoundaryValues(self.task, initial, prescribed)
         self._integrator = Integrator(simulator, self._boundary)
         self._free = self.task.free_mask(self.mesh)
         start = float(initial.times[0])
-        state = self._integrator.start(start)
+        state = self._integrator.start(start, rates)
         nothing = np.full((self.mesh.num_points, self.task.forcing_size), np.nan)
         self._now = StepperState(
             origin=start,
@@ -202,7 +204,7 @@ class Stepper:
         return now.origin + now.num_steps * self.dt
 
     def _state(self) -> np.ndarray:
-        """(N, S) now."""
+        """(N, S + R) now."""
         now = self._now
         if now.ahead is None:
             return now.state
@@ -221,6 +223,7 @@ class Stepper:
     def _whole_step(self, now: StepperState) -> StepperState:
         ahead = self._advanced(now) if now.ahead is None else now.ahead
         state = overlaid(ahead, now.stated)
+        state = with_boundary_rates(self._boundary, now.state, state)
         return replace(now, num_steps=now.num_steps + 1, offset=0.0, state=state, ahead=None)
 
     def _advanced(self, now: StepperState) -> np.ndarray:
@@ -269,7 +272,7 @@ class Stepper:
 
     def _require_stated(self, now: StepperState, forcing: np.ndarray) -> None:
         """The task prescribes over time: someone must have told the values."""
-        missing = self._boundary.unstated & np.isnan(now.stated)
+        missing = self._boundary.unstated & np.isnan(now.stated[:, : self.task.state_size])
         names = [t.name for t in self.task.targets if missing[:, self.task.columns(t.name)].any()]
         unknown = np.isnan(forcing)
         names += [f.name for f in self.task.forcings if unknown[:, self._columns(f)].any()]

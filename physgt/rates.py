@@ -1,0 +1,102 @@
+"""Second order in time: what a state holds beyond its targets, and what a step is given.
+
+A state (N, S + R) holds the S components of the targets and, for the R of second order, the rate:
+by how much each changed in the last step, in its own units. The model adds to the rate, and the
+rate is added to the component, x(t + dt) = x(t) + (x(t) - x(t - dt)) + a. Carrying the rate rather
+than x(t - dt) keeps the digits that the difference of two positions would lose.
+
+Source: Sanchez-Gonzalez et al., "Learning to Simulate Complex Physics with Graph Networks", ICML
+2020, section 3.2 (semi-implicit Euler steps, the acceleration in units of dt^2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physgt.errors import PhysgtError
+from physgt.task import Field, SecondOrder, Task, require_fields
+from physgt.trajectory import Frame, Trajectory
+
+
+def rates_between(task: Task, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """(N, R) how the second-order components of targets (N, S) changed in the last dt."""
+    columns = task.second_order
+    return now[:, columns] - before[:, columns]
+
+
+def stated_rates(task: Task, frame: Frame, num_nodes: int) -> np.ndarray:
+    """(N, R) the rates as a first frame states them: at rest, or by a field."""
+    rates = [np.zeros((num_nodes, 0))]
+    for target in task.targets:
+        if isinstance(target, SecondOrder):
+            rate = frame.get(target.initial_rate, np.zeros(()))
+            rates.append(np.zeros((num_nodes, target.components)))
+            rates[-1] += task.dt * rate.reshape(-1, target.components if rate.ndim else 1)
+    return np.concatenate(rates, axis=1)
+
+
+def joined(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Columns (N, A) and (N, B) side by side, in the precision of the first."""
+    return np.concatenate([left, right], axis=1, dtype=left.dtype) if right.shape[1] else left
+
+
+def needs_history(task: Task) -> bool:
+    """Whether a rollout starts from two states dt apart."""
+    return any(isinstance(t, SecondOrder) and t.initial_rate == "history" for t in task.targets)
+
+
+def rate_fields(task: Task) -> list[Field]:
+    """The fields of a first frame that are rates."""
+    return [
+        Field(target.initial_rate, target.components)
+        for target in task.targets
+        if isinstance(target, SecondOrder) and target.initial_rate not in ("at_rest", "history")
+    ]
+
+
+def start_alone(task: Task, start: Trajectory) -> Trajectory:
+    """All that a rollout reads of `start`: its first time, or from there to dt later."""
+    if not needs_history(task) or start.num_times < 2:
+        return start.initial()
+    stride = start.stride(task.dt)
+    return start.select(slice(0, stride + 1, stride))
+
+
+def start_and_rates(task: Task, start: Trajectory) -> tuple[Trajectory, np.ndarray]:
+    """`start` from the first time of a rollout on, and the rates (N, R) then.
+
+    That is its own first time or, where the task goes on from a history, the time dt after it.
+    Raises PhysgtError where `start` doesn't state the rates.
+    """
+    if not needs_history(task):
+        fields = rate_fields(task)
+        require_fields("the start", start.declared(), fields, where="initial_rate")
+        frame = start.frame(0, [field.name for field in fields])
+        rates = stated_rates(task, frame, start.mesh.num_points)
+    else:
+        if start.num_times < 2:
+            raise PhysgtError(
+                "the start has one time, but the task goes on from a history: it needs two, "
+                f"dt = {task.dt:g} s apart."
+            )
+        require_fields("the start", start.declared(), task.targets, where="the model's task")
+        alone = start_alone(task, start)
+        names = [target.name for target in task.targets]
+        before, now = (task.pack_state(alone.frame(i, names), start.mesh) for i in (0, 1))
+        rates = rates_between(task, before, now)
+        start = alone.select(slice(1, 2))
+    bad = np.argwhere(~np.isfinite(rates))
+    if len(bad):
+        raise PhysgtError(f"the start's rate is not finite at node {bad[0][0]}.")
+    return start, rates
+
+
+def motion(task: Task, free: np.ndarray, state: np.ndarray, coming: np.ndarray) -> np.ndarray:
+    """(N, K) how far the boundary moves points in the coming step, 0 where they are free.
+
+    It is given to the model: where the boundary drives a node to is stated, not predicted
+    (Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021, section A.1).
+    """
+    columns = task.motion_columns
+    moves = coming[:, columns] - state[:, columns]
+    return np.where(free[:, columns], 0.0, moves).astype(state.dtype)
