@@ -193,7 +193,7 @@ class Task:
         return _columns(self.targets, name, "target")
 
     def target_of_column(self, column: int) -> Field:
-        """The target that has this column of a state, or whose rate has: the inverse of `columns`."""
+        """The target that has this column of a state, itself or as its rate."""
         if column >= self.state_size:
             column = self.second_order[column - self.state_size]
         return next(t for t in self.targets if column < self.columns(t.name).stop)

@@ -42,7 +42,10 @@ class Member:
 
 
 class States(NamedTuple):
-    """values (members, N, S + R) after step number `step`; alive (members,): which are still finite."""
+    """values (members, N, S + R) after step number `step`.
+
+    alive (members,): which are still finite.
+    """
 
     step: int
     time: float

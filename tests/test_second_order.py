@@ -18,7 +18,8 @@ from physgt.case import read_case
 from physgt.coupling import Stepper
 from physgt.graph import Graph
 from physgt.loss import free_noise, unrolled_loss
-from physgt.rollout import rollout, score
+from physgt.rollout import Member, perturbed, rollout, score
+from physgt.rollout.members import integrate_members
 from physgt.samples import Samples
 from physgt.task import SecondOrder
 from physgt.training import Report, train
@@ -243,6 +244,40 @@ def test_a_rollout_goes_on_from_the_last_two_states_of_another(tmp_path: Path) -
     again = rollout(simulator, part.select(slice(-2, None)), 6)
     np.testing.assert_allclose(again.times, whole.times[6:])
     np.testing.assert_allclose(positions(again), positions(whole)[6:], rtol=1e-12)
+
+
+def test_members_of_an_ensemble_are_rollouts_with_a_history_of_their_own() -> None:
+    pulled = pulled_plate(0.3)
+    simulator = simulator_of(motion_of("history", LEFT_HELD, RIGHT_DRIVEN)).float()
+    starts = perturbed(simulator, pulled, 3, 0.02)
+    members = [Member(str(k), simulator, start, pulled) for k, start in enumerate(starts)]
+    (*_, last) = integrate_members(members, 4, batch_size=2)
+    for values, start in zip(last.values, starts, strict=True):
+        alone = rollout(simulator, start, 4, prescribed=pulled)
+        expected = positions(alone)[4] - pulled.mesh.points
+        np.testing.assert_allclose(values[:, :2], expected, atol=1e-6)
+        rate = positions(alone)[4] - positions(alone)[3]
+        np.testing.assert_allclose(values[:, 2:], rate, atol=1e-6)
+        assert np.array_equal(np.diff(positions(start), axis=0).shape, (1, 25, 2))
+    moved = positions(starts[1]) - positions(starts[0])
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-15)
+    assert moved.any()
+
+
+def test_a_stopped_rollout_goes_on_with_its_rate(tmp_path: Path) -> None:
+    reference = thrown()
+    simulator = simulator_of(motion_of("history"), lambda u: falls(u) - 0.01 * u)
+    output = tmp_path / "out.vtkhdf"
+    whole = rollout(simulator, reference, 8)
+
+    def stop(step: int, *_: object) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rollout(simulator, reference, 8, output=output, progress=stop)
+    again = rollout(simulator, reference, 8, output=output, resume=True)
+    np.testing.assert_array_equal(positions(again), positions(whole).astype(np.float32))
 
 
 def test_a_start_must_state_the_rate() -> None:

@@ -214,7 +214,7 @@ class Stepper:
 
     def _output(self, output: Output) -> np.ndarray:
         now, frame = self._now, self.frame()
-        before = frame if now.before is None else self.task.unpack_state(now.before)
+        before = frame if now.before is None else self.task.unpack_state(now.before, self.mesh)
         return output.over(now.seconds, before, frame)
 
     def _forcing(self, now: StepperState, time: float) -> np.ndarray:
