@@ -15,14 +15,26 @@ from physgt.mesh import Mesh
 
 try:
     import skfem
-    from skfem.helpers import dot, grad
+    from skfem.helpers import ddot, div, dot, grad, sym_grad
 except ImportError as error:
     raise PhysgtError(
         "Generating data needs scikit-fem, which is not installed. "
         "Install it: pip install 'physgt[generate]'"
     ) from error
 
-__all__ = ["assemble", "dot", "factorize", "grad", "mass", "simplices", "skfem", "stiffness"]
+__all__ = [
+    "assemble",
+    "ddot",
+    "div",
+    "dot",
+    "factorize",
+    "grad",
+    "mass",
+    "simplices",
+    "skfem",
+    "stiffness",
+    "sym_grad",
+]
 
 Array = NDArray[np.float64]
 
