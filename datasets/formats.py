@@ -102,6 +102,16 @@ def _later(module: str, name: str) -> Callable[..., Any]:
 
 
 FORMATS: dict[str, Format] = {
+    "fluent_legacy": Format(
+        "Fluent's older cases and meshes (.cas with .dat, .msh)",
+        _later("fluent_legacy", "is_fluent_legacy"),
+        _later("fluent_legacy", "read_fluent_legacy"),
+    ),
+    "fluent": Format(
+        "Fluent cases with their data (.cas.h5, .dat.h5)",
+        _later("fluent", "is_fluent"),
+        _later("fluent", "read_fluent"),
+    ),
     "vtkhdf": Format(
         "VTKHDF (.vtkhdf)",
         _named(".vtkhdf", ".hdf", ".h5", ".hdf5"),
@@ -121,6 +131,16 @@ FORMATS: dict[str, Format] = {
         "OpenFOAM case directories (also named by a .foam file in them)",
         _later("openfoam", "is_openfoam"),
         _later("openfoam", "read_openfoam"),
+    ),
+    "ensight": Format(
+        "EnSight Gold and 6 (.case)",
+        _later("ensight", "is_ensight"),
+        _later("ensight", "read_ensight"),
+    ),
+    "cgns": Format(
+        "CGNS, also over time (.cgns)",
+        _named(".cgns"),
+        _later("cgns", "read_cgns"),
     ),
     "exodus": Format(
         "Exodus II (.e, .exo, .ex2)",

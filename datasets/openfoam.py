@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from physgt.datasets.openfoam_files import unit_of
-from physgt.datasets.openfoam_parts import Parts
+from physgt.datasets.openfoam_parts import parts_of_case
 from physgt.datasets.openfoam_piece import FoamPiece
+from physgt.datasets.parts import Parts
 from physgt.datasets.planar_case import PlanarCase
 from physgt.datasets.snapshots import Snapshot, trajectory_of
 from physgt.datasets.vtk_files import vtk_errors
@@ -56,7 +57,7 @@ def read_openfoam(path: Path) -> Trajectory:
         first = [piece.snapshot(0) for piece in pieces]
         parts = None
         if len(pieces) > 1:
-            parts = Parts.of([piece.polymesh for piece in pieces], [s.mesh for s in first])
+            parts = parts_of_case([piece.polymesh for piece in pieces], [s.mesh for s in first])
         planar = _planar(pieces[0], _whole(parts, first))
 
     def read(i: int) -> Snapshot:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def trajectory_of(
     read: Callable[[int], Snapshot],
     *,
     units: Mapping[str, str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> Trajectory:
     """A lazy trajectory of a source whose time number i is read by read(i); times in any order.
 
@@ -69,7 +71,7 @@ def trajectory_of(
             ordered,
             [entry.field for entry in layout.entries.values()],
             read_frame,
-            attributes=left_out,
+            attributes={**(attributes or {}), **left_out},
         )
 
 

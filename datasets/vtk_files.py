@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +73,15 @@ def merge_points(grid: pv.DataSet) -> pv.UnstructuredGrid:
 
 
 def snapshot_of(grid: pv.DataSet) -> Snapshot:
+    """Cells of highest dimension; lower ones mark node sets."""
+    found = snapshot_of_grid(grid)
+    mesh, cell = keep_main_cells(found.mesh, found.cell)
+    return replace(found, mesh=mesh, cell=cell)
+
+
+def snapshot_of_grid(grid: pv.DataSet) -> Snapshot:
+    """All cells, with their data and the one-number arrays of the field data."""
     mesh, node, cell = from_pyvista(grid, planar=False)
-    mesh, cell = keep_main_cells(mesh, cell)
     constant = {
         name: np.asarray(values)[0]
         for name, values in grid.field_data.items()

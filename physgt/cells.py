@@ -183,6 +183,12 @@ def faces_of_cells(number: int, nodes: np.ndarray) -> list[np.ndarray]:
     return [nodes[:, corners] for corners in local]
 
 
+def corners_of_cells(number: int, nodes: np.ndarray) -> np.ndarray:
+    """The corners (cells, k) of cells without volume, in order around them: no mid-edge nodes."""
+    ends = [face[:, 0] for face in faces_of_cells(number, nodes)]
+    return np.stack(ends, axis=1) if ends else nodes
+
+
 def _edges_of_variable_cell(name: str, size: int) -> Edges:
     path = tuple((i, i + 1) for i in range(size - 1))
     match name:

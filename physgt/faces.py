@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from physgt.cells import CELL_TYPES, POLYHEDRON, faces_of_cells
+from physgt.cells import CELL_TYPES, POLYHEDRON, corners_of_cells, faces_of_cells
 from physgt.mesh import Mesh
 
 
@@ -87,6 +87,23 @@ def cell_graph(mesh: Mesh) -> np.ndarray:
     receivers, senders = shared.row[apart].astype(np.int64), shared.col[apart].astype(np.int64)
     order = np.lexsort((senders, receivers))
     return np.stack([senders[order], receivers[order]])
+
+
+def cells_behind(mesh: Mesh, surface: Mesh) -> np.ndarray:
+    """Numbers of the cells of `mesh` that have a cell of `surface` as a face.
+
+    surface: triangles, quadrilaterals, ... on a mesh of solids, lines on a planar one, with the
+    node numbers of `mesh`.
+    """
+    faces = cell_faces(mesh)
+    nodes, offsets = [faces.nodes], [faces.offsets]
+    for number, _, block in surface.blocks():
+        corners = corners_of_cells(number, block)
+        nodes.append(corners.ravel())
+        offsets.append(offsets[-1][-1] + np.arange(1, len(corners) + 1) * corners.shape[1])
+    numbers = _same_corners(np.concatenate(nodes), np.concatenate(offsets))
+    own, marked = np.split(numbers, [len(faces.cells)])
+    return np.unique(faces.cells[np.isin(own, marked)])
 
 
 def _same_corners(nodes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
