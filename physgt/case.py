@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 
 from physgt.boundary_file import boundary_conditions, with_tables_read
 from physgt.errors import PhysgtError
-from physgt.task import Field, Forcing, SecondOrder, Task
+from physgt.task import Field, Forcing, Location, SecondOrder, Task
 
 Share = Annotated[float, Setting(ge=0, lt=1)]
 
@@ -43,9 +43,13 @@ class ForcingSettings(Section):
 
 
 class TaskSettings(Section):
-    """dt: seconds of one learned step, a multiple of the data's interval."""
+    """
+    dt         seconds of one learned step, a multiple of the data's interval
+    location   where targets and forcings live: node or, for finite volumes, cell
+    """
 
     dt: PositiveFloat
+    location: Literal["node", "cell"] = "node"
     targets: Annotated[dict[str, TargetSettings], Setting(min_length=1)]
     forcings: dict[str, ForcingSettings] = {}
 
@@ -102,10 +106,14 @@ class Case(Section):
         """The task that [task] and [boundary] declare."""
         settings = self.task_settings
         return Task(
-            targets=tuple(_target(name, target) for name, target in settings.targets.items()),
+            targets=tuple(
+                _target(name, target, settings.location)
+                for name, target in settings.targets.items()
+            ),
             dt=settings.dt,
             forcings=tuple(
-                Forcing(name, **f.model_dump()) for name, f in settings.forcings.items()
+                Forcing(name, location=settings.location, **forcing.model_dump())
+                for name, forcing in settings.forcings.items()
             ),
             boundary=boundary_conditions(self.boundary),
         )
@@ -161,17 +169,18 @@ def _with_tables_read(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     return found
 
 
-def _target(name: str, settings: TargetSettings) -> Field:
+def _target(name: str, settings: TargetSettings, location: Location) -> Field:
+    declared: dict[str, Any] = {
+        "components": settings.components, "units": settings.units, "location": location,
+    }  # fmt: skip
     if settings.order == 1 and settings.initial_rate is None:
-        return Field(name, settings.components, settings.units)
+        return Field(name, **declared)
     if settings.order == 1 or settings.initial_rate is None:
         raise PhysgtError(
             f"[task.targets.{name}] order = 2 and initial_rate go together; initial_rate is "
             "'at_rest', 'history' (the start has a time dt before), or the name of a field."
         )
-    return SecondOrder(
-        name, settings.components, settings.units, initial_rate=settings.initial_rate
-    )
+    return SecondOrder(name, initial_rate=settings.initial_rate, **declared)
 
 
 def _explain(error: ValidationError) -> str:

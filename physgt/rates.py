@@ -48,7 +48,7 @@ def needs_history(task: Task) -> bool:
 def rate_fields(task: Task) -> list[Field]:
     """The fields of a first frame that are rates."""
     return [
-        Field(target.initial_rate, target.components)
+        Field(target.initial_rate, target.components, location=target.location)
         for target in task.targets
         if isinstance(target, SecondOrder) and target.initial_rate not in ("at_rest", "history")
     ]
@@ -72,7 +72,7 @@ def start_and_rates(task: Task, start: Trajectory) -> tuple[Trajectory, np.ndarr
         fields = rate_fields(task)
         require_fields("the start", start.declared(), fields, where="initial_rate")
         frame = start.frame(0, [field.name for field in fields])
-        rates = stated_rates(task, frame, start.mesh.num_points)
+        rates = stated_rates(task, frame, task.sites(start.mesh).num_points)
     else:
         if start.num_times < 2:
             raise PhysgtError(

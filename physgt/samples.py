@@ -155,11 +155,12 @@ class Samples:
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
         """Targets (N, S) and forcings (N, F) of one time."""
         trajectory, mesh = self.trajectories[index], self.trajectories[index].mesh
+        sites = self.task.sites(mesh)
         names = [field.name for field in (*self.task.targets, *self.task.file_forcings)]
         frame = trajectory.frame(time, names)
         state = self.task.pack_state(frame, mesh)
-        stated = self.task.stated_forcings(mesh.points, trajectory.times[time])
-        forcing = self.task.pack_forcing(frame | stated, mesh.num_points)
+        stated = self.task.stated_forcings(sites.points, trajectory.times[time])
+        forcing = self.task.pack_forcing(frame | stated, sites.num_points)
         if not (np.isfinite(state).all() and np.isfinite(forcing).all()):
             bad = [name for name in names if not np.isfinite(frame[name]).all()]
             raise PhysgtError(

@@ -102,11 +102,12 @@ class Simulator(nn.Module):
                 f"the mesh has {mesh.dimension} dimensions, but the model was trained "
                 f"in {self.space_dimension}."
             )
+        sites = self.task.sites(mesh)
         graph = build_graph(
-            mesh,
+            sites,
             self.task.free_mask(mesh),
             self.dtype,
-            order=hilbert_order(mesh.points),
+            order=hilbert_order(sites.points),
             # Where a case that moves lies in space makes no difference.
             origin=mesh.points.min(axis=0) if self.task.moves else None,
             masks=self.model.masks,

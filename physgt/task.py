@@ -15,6 +15,7 @@ from physgt.boundary import BoundaryCondition, MeshBoundary, Piece
 from physgt.conditions import WORDS, Condition, Free, Held, condition_of, from_plain, to_plain
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.sites import cell_sites
 
 Location = Literal["node", "cell", "global"]
 
@@ -110,14 +111,26 @@ class Task:
         names = [f.name for f in (*self.targets, *self.forcings)]
         if len(set(names)) < len(names):
             raise PhysgtError(f"each field may be declared once, found {names}.")
-        for target in self.targets:
-            if target.location != "node":
-                raise PhysgtError(
-                    f"target '{target.name}' lives on {target.location}s, but targets are "
-                    "advanced on nodes; convert it to point data first."
-                )
+        self._check_locations()
         for rule in self.boundary:
             self._check(rule)
+
+    def _check_locations(self) -> None:
+        for target in self.targets:
+            if target.location == "global" or target.location != self.location:
+                raise PhysgtError(
+                    f"target '{target.name}' lives on {target.location}s and "
+                    f"'{self.targets[0].name}' on {self.location}s, but a task is on nodes or on "
+                    "cells; convert the source with --to-nodes, or leave one of them out."
+                )
+            if target.name == POINTS and target.location == "cell":
+                raise PhysgtError(f"target '{POINTS}': points are those of nodes, not of cells.")
+        for forcing in self.forcings:
+            if forcing.location not in (self.location, "global"):
+                raise PhysgtError(
+                    f"forcing '{forcing.name}' lives on {forcing.location}s, but the targets on "
+                    f"{self.location}s; give all of them the same location."
+                )
 
     def _check(self, rule: BoundaryCondition) -> None:
         targets = {target.name: target for target in self.targets}
@@ -135,6 +148,15 @@ class Task:
             rule.condition.check(components if rule.component is None else 1)
         except PhysgtError as error:
             raise PhysgtError(f"{rule.name}: {error}") from error
+
+    @property
+    def location(self) -> Location:
+        """Where the targets live: "node" or "cell"."""
+        return self.targets[0].location
+
+    def sites(self, mesh: Mesh) -> Mesh:
+        """What the task's fields live on, as points of a mesh: nodes, or cells (cell_sites)."""
+        return cell_sites(mesh) if self.location == "cell" else mesh
 
     @property
     def moves(self) -> bool:
@@ -258,26 +280,26 @@ class Task:
         return found
 
     def nodes_of(self, mesh: Mesh, name: str) -> np.ndarray:
-        """Node numbers of a set that a boundary condition defines, or else of the mesh's.
+        """Numbers of the nodes, or cells, of a set of a boundary condition's or of the mesh's.
 
         Raises PhysgtError, naming the sets there are, where nothing is called so.
         """
         for rule in self.boundary:
             if rule.nodes == name and rule.where is not None:
-                return rule.nodes_on(mesh)
-        return mesh.nodes_of(name)
+                return rule.nodes_on(self.sites(mesh))
+        return self.sites(mesh).nodes_of(name)
 
     def boundary_on(self, mesh: Mesh) -> MeshBoundary:
         """The boundary on one mesh. Raises PhysgtError where the mesh lacks a set it names."""
-        pieces = []
+        pieces, sites = [], self.sites(mesh)
         for rule in self.boundary:
             columns = self.columns(rule.field)
             if rule.component is not None:
                 first = columns.start + rule.component
                 columns = slice(first, first + 1)
-            own = rule.nodes_on(mesh) if rule.where else self.nodes_of(mesh, rule.nodes)
+            own = rule.nodes_on(sites) if rule.where else self.nodes_of(mesh, rule.nodes)
             pieces.append(Piece(rule, own, columns))
-        return MeshBoundary(mesh.points, self.state_size, pieces)
+        return MeshBoundary(sites.points, self.state_size, pieces)
 
     def free_mask(self, mesh: Mesh) -> np.ndarray:
         """(N, S) bool: what the model advances."""
@@ -340,7 +362,7 @@ def _boundary_from(rule: Mapping[str, Any]) -> BoundaryCondition:
 def require_fields(
     source: str, found: Sequence[Field], needed: Sequence[Field], *, where: str
 ) -> None:
-    """Raise PhysgtError unless `source` has each needed field, on nodes, with its components.
+    """Raise PhysgtError unless `source` has each needed field, where declared, with its components.
 
     `where` names the place that declares them, for the message: "[task.targets]".
     """
@@ -351,10 +373,16 @@ def require_fields(
                 f"{source}: no field '{field.name}', which {where} declares. "
                 f"It has {sorted(by_name) or 'no fields'}."
             )
-        if by_name[field.name].location == "cell" and field.location == "node":
+        lies = by_name[field.name].location
+        if lies != field.location and "global" not in (lies, field.location):
+            cure = (
+                "convert the file with --to-nodes, or say location = 'cell' under [task]"
+                if lies == "cell"
+                else "leave location = 'cell' under [task] out"
+            )
             raise PhysgtError(
-                f"{source}: field '{field.name}' lies on cells, but {where} takes it on nodes; "
-                "convert the file with --to-nodes."
+                f"{source}: field '{field.name}' lies on {lies}s, but {where} takes it on "
+                f"{field.location}s; {cure}."
             )
         components = by_name[field.name].components
         if components != field.components and by_name[field.name].location != "global":

@@ -51,6 +51,7 @@ class BoundaryValues:
     def __init__(self, task: Task, initial: Trajectory, prescribed: Trajectory | None) -> None:
         self.task = task
         self.mesh = initial.mesh
+        self._sites = task.sites(self.mesh)
         self.prescribed = prescribed
         kept = (f for f in task.file_forcings if not f.over_time)
         needed: list[Field] = [*task.targets, *kept]
@@ -82,7 +83,7 @@ class BoundaryValues:
         bad = np.argwhere(~np.isfinite(self._start))
         if len(bad):
             raise PhysgtError(
-                f"the start is not finite at node {bad[0][0]}; "
+                f"the start is not finite at {self.task.location} {bad[0][0]}; "
                 "look at it with physgt info and export it again."
             )
         return self._start
@@ -115,8 +116,8 @@ class BoundaryValues:
             told = {f.name: _unknown(f) for f in changing}
         elif changing:
             told = self._at(time, [forcing.name for forcing in changing])
-        stated = self.task.stated_forcings(self.mesh.points, time)
-        return self.task.pack_forcing(self._initial | told | stated, self.mesh.num_points)
+        stated = self.task.stated_forcings(self._sites.points, time)
+        return self.task.pack_forcing(self._initial | told | stated, self._sites.num_points)
 
     def _needed(self) -> list[str]:
         """The fields that the task prescribes over time."""
@@ -135,10 +136,11 @@ class BoundaryValues:
             [fields[name] for name in self._needed()],
             where="the model's task",
         )
-        if prescribed.mesh.num_points != self.mesh.num_points:
+        theirs, ours = ((m.num_points, m.num_cells) for m in (prescribed.mesh, self.mesh))
+        if theirs != ours:
             raise PhysgtError(
-                f"the prescribed values lie on {prescribed.mesh.num_points} nodes, "
-                f"but the start has {self.mesh.num_points}."
+                f"the prescribed values lie on {theirs[0]} nodes and {theirs[1]} cells, "
+                f"but the start has {ours[0]} and {ours[1]}."
             )
 
     def _at(self, time: float, names: list[str]) -> Frame:

@@ -253,10 +253,13 @@ def _collect(run: _Run, kept: Kept, num_steps: int, progress: Progress | None) -
             states.append(run.task.unpack_state(state.values, run.initial.mesh))
         if progress is not None and state.step:
             progress(state.step, num_steps, state.note)
+    arrays = {f.name: np.stack([state[f.name] for state in states]) for f in kept.fields}
+    on_cells = run.task.location == "cell"
     found = Trajectory.from_arrays(
         run.initial.mesh,
         np.array(times),
-        {field.name: np.stack([state[field.name] for state in states]) for field in kept.fields},
+        {} if on_cells else arrays,
+        cell_fields=arrays if on_cells else None,
         units={field.name: field.units for field in kept.fields},
         attributes=dict(run.initial.attributes),
     )

@@ -239,7 +239,9 @@ class Watch:
 
     def _told(self, name: str, reading: Reading, step: int, time: float) -> str:
         field = self.task.target_of_column(reading.column)
-        where = "over the mesh" if reading.node is None else f"at node {reading.node}"
+        where = (
+            "over the mesh" if reading.node is None else f"at {self.task.location} {reading.node}"
+        )
         return (
             f"guard '{name}': '{field.name}' {where} is at {reading.level:.3g} times its limit "
             f"in step {step}, time {time:g} s."

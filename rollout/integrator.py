@@ -57,9 +57,10 @@ class Integrator:
             node, column = bad[0]
             name = self.task.target_of_column(int(column)).name
             raise DivergedError(
-                f"the rollout diverged: '{name}' is not finite at node {node}, step {step}, "
-                f"time {time:g} s. Start from a state like those of the training data, or train "
-                "longer with noise or unrolled steps; a file being written keeps the steps before."
+                f"the rollout diverged: '{name}' is not finite at {self.task.location} {node}, "
+                f"step {step}, time {time:g} s. Start from a state like those of the training "
+                "data, or train longer with noise or unrolled steps; a file being written keeps "
+                "the steps before."
             )
 
 

@@ -68,8 +68,9 @@ def integrate_members(
     groups = _groups(members, batch_size)
     batches = [_Batch([members[i] for i in group]) for group in groups]
     origin = batches[0].origin
+    num_sites = task.sites(members[0].initial.mesh).num_points
     width = task.state_size + len(task.second_order)
-    states = np.empty((len(members), members[0].initial.mesh.num_points, width), "f4")
+    states = np.empty((len(members), num_sites, width), "f4")
     for group, batch in zip(groups, batches, strict=True):
         states[group] = batch.start(origin)
     alive = np.ones(len(members), dtype=bool)

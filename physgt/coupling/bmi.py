@@ -51,7 +51,7 @@ class SimulatorBmi(Bmi):
         stepper = settings.build_stepper(settings.open_simulator(), settings.open_start())
         self._clear()
         self._stepper, self._start_time = stepper, stepper.time
-        mesh, task = stepper.mesh, stepper.task
+        mesh, task = stepper.sites, stepper.task
         self._grids = [Grid("unstructured", mesh, stepper.ids()), Grid("scalar", mesh, np.zeros(1))]
         self._inputs = self._declare([field.name for field in (*task.targets, *task.forcings)])
         self._outputs = self._inputs[: task.state_size] + self._declare(list(stepper.outputs))

@@ -138,7 +138,7 @@ class MeshInputs(NamedTuple):
     @classmethod
     def of(cls, simulator: Simulator, mesh: Mesh) -> MeshInputs:
         graph = build_graph(
-            mesh,
+            simulator.task.sites(mesh),
             simulator.task.free_mask(mesh),
             simulator.dtype,
             masks=simulator.model.masks,
@@ -216,7 +216,8 @@ def _example(simulator: Simulator, mesh: Mesh) -> tuple[Tensor, Tensor]:
     """A state and a forcing that have the shapes of the mesh's."""
     zeros = simulator.origin.new_zeros
     task = simulator.task
-    return zeros(mesh.num_points, task.state_size), zeros(mesh.num_points, task.forcing_size)
+    size = task.sites(mesh).num_points
+    return zeros(size, task.state_size), zeros(size, task.forcing_size)
 
 
 def _describe(simulator: Simulator, inputs: list[str]) -> dict[str, Any]:

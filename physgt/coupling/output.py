@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.coupling.surface import SimplexSurface
+from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.task import Field, Location, Task
 from physgt.trajectory import Frame
@@ -44,8 +45,13 @@ class Output:
 
 
 def target_of(task: Task, name: str) -> Field:
-    """A target by name. Raises PhysgtError where there is none."""
+    """A target by name. Raises PhysgtError where there is none, and where it lies on cells."""
     task.columns(name)
+    if task.location == "cell":
+        raise PhysgtError(
+            f"'{name}' lies on cells, but outputs are derived from fields on nodes; get the field "
+            "itself, or train on nodes (physgt convert --to-nodes)."
+        )
     return next(target for target in task.targets if target.name == name)
 
 

@@ -197,6 +197,11 @@ class PreciceParticipant:
             )
         ids = np.asarray(participant.set_mesh_vertices(mesh, stepper.coordinates(nodes)))
         if participant.requires_mesh_connectivity_for(mesh):
+            if stepper.task.location == "cell":
+                raise PhysgtError(
+                    f"the mapping of '{mesh}' wants faces, but the model's fields lie at centres "
+                    "of cells; choose a mapping by nearest neighbours or radial basis functions."
+                )
             vertex = np.full(stepper.mesh.num_points, -1)
             vertex[stepper.ids(nodes)] = ids
             if nodes is None:

@@ -30,7 +30,8 @@ class Stepper:
 
     Fields go by the names and units of the simulator's task, nodes by the numbers of the mesh.
     Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A name of
-    a set is a node set of the mesh or a node type; without one, all nodes are meant.
+    a set is a node set of the mesh or a node type; without one, all nodes are meant. Of a task on
+    cells, all that is said of nodes holds for cells, at their centres: see physgt.sites.
 
     What the caller may set:
     - a target where the boundary conditions of the task don't leave it free: the value is
@@ -64,6 +65,7 @@ class Stepper:
         """
         self.mesh: Mesh = initial.mesh
         self.task = restated(simulator.task, self.mesh, boundary, forcings)
+        self.sites = self.task.sites(self.mesh)
         self.interpolate = interpolate
         self.outputs = dict(outputs or {})
         initial, rates = start_and_rates(self.task, initial)
@@ -72,7 +74,7 @@ class Stepper:
         self._free = self.task.free_mask(self.mesh)
         start = float(initial.times[0])
         state = self._integrator.start(start, rates)
-        nothing = np.full((self.mesh.num_points, self.task.forcing_size), np.nan)
+        nothing = np.full((self.sites.num_points, self.task.forcing_size), np.nan)
         self._now = StepperState(
             origin=start,
             num_steps=0,
@@ -110,11 +112,11 @@ class Stepper:
 
     def ids(self, on: str | None = None) -> np.ndarray:
         """(n,) node numbers of a set: the order of its values and coordinates."""
-        return np.arange(self.mesh.num_points) if on is None else self.task.nodes_of(self.mesh, on)
+        return np.arange(self.sites.num_points) if on is None else self.task.nodes_of(self.mesh, on)
 
     def coordinates(self, on: str | None = None) -> np.ndarray:
         """(n, D) where the nodes of a set lie."""
-        return self.mesh.points if on is None else self.mesh.points[self.ids(on)]
+        return self.sites.points if on is None else self.sites.points[self.ids(on)]
 
     def get_field(self, name: str, on: str | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
