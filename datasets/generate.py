@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from physgt.datasets.airfoil import AirfoilFamily
 from physgt.datasets.beam3d import Beam3DFamily
 from physgt.datasets.block3d import Block3DFamily
 from physgt.datasets.case_family import CaseFamily
@@ -29,6 +30,7 @@ GENERATORS: dict[str, type[CaseFamily]] = {
     "block3d": Block3DFamily,
     "hyperelastic": HyperelasticFamily,
     "beam3d": Beam3DFamily,
+    "airfoil": AirfoilFamily,
 }
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

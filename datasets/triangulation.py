@@ -28,6 +28,7 @@ THINNING_STEPS = (15, 30)
 # sqrt(1/2), no interior point can lie in the circle over a boundary edge as diameter, so every
 # boundary edge is a Delaunay edge and the triangles conform to the boundary.
 BOUNDARY_CLEARANCE = 0.72
+HEXAGONAL_DENSITY = 2 / np.sqrt(3)  # points of a triangular lattice of edge 1 per area
 
 
 def circle_points(center: ArrayLike, radius: float, count: int) -> Array:
@@ -146,15 +147,25 @@ def _spacing(loop: Array) -> Array:
 
 
 def _scatter(loops: Sequence[Array], size: SizeFunction, rng: np.random.Generator) -> Array:
-    """Random points inside, as dense as the size function asks: a fine lattice, thinned."""
+    """Random points inside, as dense as the size function asks: one in each leaf of a quadtree.
+
+    A square is split where a smaller size is wanted than its side; as leaves are smaller than
+    that, some are left out by chance.
+    """
     low, high = loops[0].min(axis=0), loops[0].max(axis=0)
-    finest = size(np.vstack(loops)).min()
-    columns, rows = np.ceil((high - low) / (finest * np.array([1.0, np.sqrt(0.75)]))).astype(int)
-    x, y = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
-    x[1::2] += 0.5
-    lattice = low + np.column_stack([x.ravel() / columns, y.ravel() / rows]) * (high - low)
-    lattice = lattice[rng.random(len(lattice)) < (finest / size(lattice)) ** 2]
-    return lattice[_inside(loops, lattice)]
+    side = float((high - low).max())
+    corners, points = low[None], [low[:0].reshape(0, 2)]
+    while len(corners):
+        wanted = size(corners + 0.5 * side)
+        leaf = wanted >= side
+        chance = HEXAGONAL_DENSITY * (side / wanted[leaf]) ** 2
+        kept = corners[leaf][rng.random(leaf.sum()) < chance]
+        points.append(kept + side * rng.uniform(0.25, 0.75, kept.shape))
+        side *= 0.5
+        quarters = side * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+        corners = (corners[~leaf][:, None] + quarters).reshape(-1, 2)
+    scattered = np.vstack(points)
+    return scattered[_inside(loops, scattered)]
 
 
 def _clear_of(tree: cKDTree, spacing: Array, points: Array, first: int) -> NDArray[np.bool_]:
