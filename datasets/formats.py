@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -13,12 +14,16 @@ from physgt.datasets.isolation import can_isolate, read_isolated
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
+Reader = Callable[..., Trajectory]
+"""Of a path and, for sources that hold several trajectories, of the name of one."""
+
 
 @dataclass(frozen=True)
 class Format:
     """recognises: whether a path, which exists, is of this format, by its name or its first lines.
 
     read: raises PhysgtError that names the file. write: None where physgt only reads.
+    members: for sources that may hold several trajectories, their names; `read` takes one as well.
     write_suffixes: the endings that choose it for writing.
     isolated: whether a source is read in a process of its own: its reader takes no care of damaged
     files, or calls a library that doesn't. See isolation.py.
@@ -26,29 +31,34 @@ class Format:
 
     description: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Trajectory]
+    read: Reader
     write: Callable[[Trajectory, Path], None] | None = None
     write_suffixes: tuple[str, ...] = ()
     isolated: bool = True
+    members: Callable[[Path], list[str]] | None = None
 
 
 def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Trajectory:
     """Open any file, case directory or numbered series that physgt reads; fields are read lazily.
 
     path: a file, a directory (an OpenFOAM case, or numbered files) or a pattern of numbered files
-    such as "out/flow_*.vtu". A numbered file by its own name is that one file.
+    such as "out/flow_*.vtu". A numbered file by its own name is that one file. One trajectory of a
+    source that holds several is SOURCE#NAME, see trajectory_names.
     time_unit: seconds that one unit of time in the source stands for: the time step where numbers
     of files are all there is, 1e-3 for milliseconds.
 
     Raises PhysgtError for a missing, unknown, damaged or empty file, an unknown cell type, and a
     mesh that changes from time to time.
     """
-    path = Path(path)
-    if not path.exists() and not any(sign in path.name for sign in "*?["):
-        raise PhysgtError(f"{path}: there is no such file; check the path.")
+    path, member = _address(Path(path))
     name = _name_of(path)
-    isolated = FORMATS[name].isolated and can_isolate()
-    trajectory = read_isolated(name, path) if isolated else FORMATS[name].read(path)
+    entry = FORMATS[name]
+    if entry.members is not None:
+        _check_member(path, member, entry.members(path))
+    if entry.isolated and can_isolate():
+        trajectory = read_isolated(name, path, member)
+    else:
+        trajectory = entry.read(path) if member is None else entry.read(path, member)
     if time_unit == 1.0:
         return trajectory
     if not time_unit > 0:
@@ -73,9 +83,36 @@ def write_trajectory(trajectory: Trajectory, path: str | PathLike[str]) -> None:
     )
 
 
+def trajectory_names(path: str | PathLike[str]) -> list[str]:
+    """Names of the trajectories in a source that holds several; none for all other sources."""
+    path, member = _address(Path(path))
+    members = FORMATS[_name_of(path)].members
+    return [] if members is None or member is not None else members(path)
+
+
 def format_name(path: str | PathLike[str]) -> str:
     """What `path` is, in words."""
-    return FORMATS[_name_of(Path(path))].description
+    return FORMATS[_name_of(_address(Path(path))[0])].description
+
+
+def _address(path: Path) -> tuple[Path, str | None]:
+    """The source, and the name of the trajectory in it that `path` asks for."""
+    source, _, member = str(path).partition("#")
+    if path.exists() or any(sign in path.name for sign in "*?["):
+        return path, None
+    if member and Path(source).exists():
+        return Path(source), member
+    raise PhysgtError(f"{path}: there is no such file; check the path.")
+
+
+def _check_member(path: Path, member: str | None, there: list[str]) -> None:
+    if member not in there:
+        raise PhysgtError(
+            f"{path}: holds {len(there)} trajectories; take one, such as '{path}#{there[0]}', or "
+            "convert them all to a folder."
+            if member is None
+            else f"{path}: holds no trajectory '{member}'; it has {there[0]} to {there[-1]}."
+        )
 
 
 def _name_of(path: Path) -> str:
@@ -94,14 +131,27 @@ def _named(*suffixes: str) -> Callable[[Path], bool]:
 
 def _later(module: str, name: str) -> Callable[..., Any]:
     """A function that imports its module when it is called: VTK and meshio are heavy."""
+    return partial(_call, module, name)
 
-    def call(*arguments: Any) -> Any:
-        return getattr(import_module(f"physgt.datasets.{module}"), name)(*arguments)
 
-    return call
+def _call(module: str, name: str, *arguments: Any) -> Any:
+    return getattr(import_module(f"physgt.datasets.{module}"), name)(*arguments)
+
+
+def import_readers() -> None:
+    """Import the modules of all readers now."""
+    for entry in FORMATS.values():
+        if isinstance(entry.read, partial):
+            import_module(f"physgt.datasets.{entry.read.args[0]}")
 
 
 FORMATS: dict[str, Format] = {
+    "meshgraphnets": Format(
+        "MeshGraphNets data sets (meta.json with .tfrecord, or their .h5)",
+        _later("meshgraphnets", "is_meshgraphnets"),
+        _later("meshgraphnets", "read_member"),
+        members=_later("meshgraphnets", "members"),
+    ),
     "fluent_legacy": Format(
         "Fluent's older cases and meshes (.cas with .dat, .msh)",
         _later("fluent_legacy", "is_fluent_legacy"),

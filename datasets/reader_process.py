@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from physgt.datasets.formats import FORMATS
+from physgt.datasets.formats import FORMATS, import_readers
 from physgt.datasets.isolation import Opened, Request
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
@@ -27,13 +27,8 @@ def serve(number: int) -> None:
     # Whoever asks ends with Ctrl-C, and then so does this process; its children need no burial.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # What readers need, imported once for all of them.
-    import h5py  # noqa: F401
-    import pyvista  # noqa: F401
-
-    import physgt.datasets.mesh_files
-    import physgt.datasets.xdmf  # noqa: F401
-
+    # Once for all that will be forked.
+    import_readers()
     with socket.socket(fileno=number) as requests:
         requests.send(b"+")
         while True:
@@ -57,7 +52,9 @@ def _answer(connection: Connection) -> None:
         os.chdir(request.folder)
         _limit_memory(request.memory)
         with _kept_to_limits(connection, request):
-            trajectory = FORMATS[request.format_name].read(request.path)
+            read = FORMATS[request.format_name].read
+            member = () if request.member is None else (request.member,)
+            trajectory = read(request.path, *member)
             connection.send(("answer", _opened(trajectory)))
         names = [field.name for field in trajectory.declared(over_time=True)]
         while True:

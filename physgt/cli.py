@@ -66,7 +66,7 @@ def formats() -> None:
 
 @app.command
 def convert(
-    source: Path,
+    sources: list[Path],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
@@ -83,10 +83,12 @@ def convert(
 
     Parameters
     ----------
-    source
-        File, case folder, or numbered series ("out/flow_*.vtu") of a solver.
+    sources
+        A file, case folder, or numbered series ("out/flow_*.vtu") of a solver; several of them, or
+        a data set of many trajectories, if OUTPUT is a folder.
     output
-        The file to write: .vtkhdf to train on and for ParaView, .pvd for older readers.
+        The file to write: .vtkhdf to train on and for ParaView, .pvd for older readers. Or a
+        folder, for one .vtkhdf file a trajectory; a pattern is then as many sources as it matches.
     fields
         The fields to take; all without it.
     node_type
@@ -103,21 +105,23 @@ def convert(
     from math import inf
 
     from physgt.datasets.convert import convert as convert_file
+    from physgt.datasets.convert_many import convert_all, is_folder
     from physgt.progress import progress_bar
 
+    options: dict[str, Any] = {
+        "fields": fields,
+        "node_type": node_type,
+        "to_nodes": to_nodes,
+        "start": -inf if start is None else start,
+        "stop": inf if stop is None else stop,
+        "time_unit": time_unit,
+    }
     with progress_bar("converting") as update:
-        written = convert_file(
-            source,
-            output,
-            fields=fields,
-            node_type=node_type,
-            to_nodes=to_nodes,
-            start=-inf if start is None else start,
-            stop=inf if stop is None else stop,
-            time_unit=time_unit,
-            progress=update,
-        )
-    out.print(f"wrote {written}")
+        if is_folder(sources, output):
+            written = convert_all(sources, output, progress=update, **options)
+        else:
+            written = [convert_file(sources[0], output, progress=update, **options)]
+    out.print(f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written)} to {output}")
 
 
 @app.command

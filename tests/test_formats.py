@@ -31,6 +31,9 @@ def openfoam(shared_data: Path, folder: Path) -> Path:
 
 
 EXAMPLES: dict[str, Callable[[Path, Path], Path]] = {
+    "meshgraphnets": lambda shared_data, _: (
+        shared_data / "deepmind_tfrecord" / "test.tfrecord#test/0000"
+    ),
     "vtkhdf": written(".vtkhdf"),
     "pvd": written(".pvd"),
     "openfoam": openfoam,

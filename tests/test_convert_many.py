@@ -1,0 +1,47 @@
+"""Many sources at once."""
+
+from pathlib import Path
+
+import pytest
+import pyvista as pv
+
+from physgt.cli import main
+from physgt.datasets.convert_many import convert_all
+
+
+def write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grid = pv.ImageData(dimensions=(2, 2, 2)).cast_to_unstructured_grid()
+    grid["p"] = range(8)
+    grid.save(path)
+
+
+def made(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.vtkhdf"))
+
+
+def test_several_sources_and_patterns_become_a_file_each(tmp_path: Path) -> None:
+    for name in ("a.vtu", "b.vtu", "c.vtk"):
+        write(tmp_path / name)
+    with pytest.raises(SystemExit, match="0"):
+        main(["convert", f"{tmp_path}/*.vtu", str(tmp_path / "c.vtk"), "-o", str(tmp_path / "out")])
+    assert made(tmp_path / "out") == ["a.vtkhdf", "b.vtkhdf", "c.vtkhdf"]
+
+
+def test_sources_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for run in ("run1", "run2"):
+        write(tmp_path / run / "case.vtu")
+    convert_all([tmp_path / "*" / "case.vtu"], tmp_path / "out")
+    assert made(tmp_path / "out") == ["run1-case.vtkhdf", "run2-case.vtkhdf"]
+
+
+def test_a_damaged_source_stops_no_other_and_is_named_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.vtu", "b.vtu", "c.vtu"):
+        write(tmp_path / name)
+    (tmp_path / "b.vtu").write_text("<VTKFile")
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", f"{tmp_path}/*.vtu", "-o", str(tmp_path / "out")])
+    assert made(tmp_path / "out") == ["a.vtkhdf", "c.vtkhdf"]
+    assert "1 of 3 could not be converted" in capsys.readouterr().err
