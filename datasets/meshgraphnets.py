@@ -87,9 +87,16 @@ def _groups_of(path: Path, changed: int) -> list[str]:
     try:
         with h5py.File(path) as file:
             names = sorted(file, key=lambda name: (len(name), name))
-            return [n for n in names if CELLS in file[n] and any(p in file[n] for p in REST)]
+            return [name for name in names if _is_trajectory(file[name])]
     except Exception:
         return []
+
+
+def _is_trajectory(group: Any) -> bool:
+    """Whether cells and points lie beside features over time."""
+    features = [name for name, data in group.items() if getattr(data, "ndim", 0) == 3]
+    has_mesh = CELLS in group and any(name in group for name in REST)
+    return has_mesh and bool({*features} - {CELLS, NODE_TYPE, *REST})
 
 
 def _meta(folder: Path) -> dict[str, Any]:
