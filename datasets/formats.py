@@ -53,8 +53,9 @@ def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Tra
     path, member = _address(Path(path))
     name = _name_of(path)
     entry = FORMATS[name]
-    if entry.members is not None:
-        _check_member(path, member, entry.members(path))
+    there = [] if entry.members is None else entry.members(path)
+    if there or member is not None:
+        _check_member(path, member, there)
     if entry.isolated and can_isolate():
         trajectory = read_isolated(name, path, member)
     else:
@@ -111,7 +112,8 @@ def _check_member(path: Path, member: str | None, there: list[str]) -> None:
             f"{path}: holds {len(there)} trajectories; take one, such as '{path}#{there[0]}', or "
             "convert them all to a folder."
             if member is None
-            else f"{path}: holds no trajectory '{member}'; it has {there[0]} to {there[-1]}."
+            else f"{path}: holds no trajectory '{member}'; it has "
+            f"{f'{there[0]} to {there[-1]}' if there else 'one, without a name'}."
         )
 
 
@@ -161,6 +163,12 @@ FORMATS: dict[str, Format] = {
         "Fluent cases with their data (.cas.h5, .dat.h5)",
         _later("fluent", "is_fluent"),
         _later("fluent", "read_fluent"),
+    ),
+    "own_arrays": Format(
+        "HDF5 and npz of your own layout, through a mapping file (.toml)",
+        _Later("array_map", "is_array_map"),
+        _Later("own_arrays", "read_own_arrays"),
+        members=_Later("own_arrays", "members"),
     ),
     "vtkhdf": Format(
         "VTKHDF (.vtkhdf)",

@@ -238,7 +238,7 @@ def _root(path: Path, file: h5py.File) -> h5py.Group:
     if "VTKHDF" not in file:
         raise PhysgtError(
             f"{path}: an HDF5 file without the group /VTKHDF; it holds "
-            f"{sorted(file) or 'nothing'}. For a layout of your own see examples/own_hdf5.py."
+            f"{sorted(file) or 'nothing'}. For a layout of your own see docs/formats.md."
         )
     root = file["VTKHDF"]
     kind = root.attrs.get("Type", b"none")

@@ -41,3 +41,22 @@ def test_a_users_own_hdf5_becomes_a_trajectory_of_the_same_numbers(
         for field_name, values in file["fields"].items():
             found = trajectory.fields["points" if field_name == "world_pos" else field_name]
             np.testing.assert_array_equal(found.values.reshape(values.shape), values[:])
+
+
+@pytest.mark.parametrize("family", ["cylinder", "heat"])
+def test_the_mapping_file_reads_a_family_of_hdf5_files_with_all_their_fields(
+    family: str, shared_data: Path, tmp_path: Path
+) -> None:
+    text = (EXAMPLES / "own_hdf5.toml").read_text()
+    if family == "heat":
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("velocity"))
+    (tmp_path / "own_hdf5.toml").write_text(text)
+    source = shared_data / "solver" / family / "traj_020.h5"
+    source = source if source.is_file() else source.with_name("traj_000.h5")
+    (tmp_path / source.name).symlink_to(source)
+    trajectory = open_trajectory(f"{tmp_path / 'own_hdf5.toml'}#{source.stem}")
+    with h5py.File(source) as file:
+        np.testing.assert_array_equal(trajectory.times, file["time"][:])
+        assert {field.name for field in trajectory.declared()} == set(file["fields"])
+        for name, values in file["fields"].items():
+            np.testing.assert_array_equal(trajectory.fields[name].values, values[:].squeeze())

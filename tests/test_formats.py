@@ -24,6 +24,14 @@ def written(suffix: str) -> Callable[[Path, Path], Path]:
     return write
 
 
+def own_arrays(shared_data: Path, folder: Path) -> Path:
+    source = shared_data / "solver" / "heat" / "traj_100.h5"
+    text = (Path(__file__).resolve().parents[1] / "examples" / "own_hdf5.toml").read_text()
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("velocity"))
+    (folder / "heat.toml").write_text(text.replace("traj_*.h5", str(source)))
+    return folder / "heat.toml"
+
+
 def openfoam(shared_data: Path, folder: Path) -> Path:
     with tarfile.open(shared_data / "files" / "openfoam_cases.tar.gz") as archive:
         archive.extractall(folder, filter="data")
@@ -34,6 +42,7 @@ EXAMPLES: dict[str, Callable[[Path, Path], Path]] = {
     "meshgraphnets": lambda shared_data, _: (
         shared_data / "deepmind_tfrecord" / "test.tfrecord#test/0000"
     ),
+    "own_arrays": own_arrays,
     "vtkhdf": written(".vtkhdf"),
     "pvd": written(".pvd"),
     "openfoam": openfoam,
