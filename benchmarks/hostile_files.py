@@ -126,6 +126,30 @@ def _series(folder: Path) -> Path:
     return folder
 
 
+def _committed(name: str) -> Callable[[Path], Path]:
+    """A file that another program wrote, from the folder of test data."""
+
+    def copy(folder: Path) -> Path:
+        source = Path(__file__).resolve().parents[1] / "tests" / "data" / name
+        shutil.copyfile(source, folder / source.name)
+        return folder / source.name
+
+    return copy
+
+
+def _own_npz(folder: Path) -> Path:
+    trajectory = block()
+    cells = trajectory.mesh.connectivity.reshape(-1, 8)
+    fields = {name: trajectory.fields[name].values for name in ("u", "p")}
+    np.savez_compressed(folder / "block.npz", x=trajectory.mesh.points, cells=cells, **fields)
+    (folder / "block.toml").write_text(
+        'files = "block.npz"\n[mesh]\npoints = "x"\n'
+        'cells = { array = "cells", type = "hexahedron" }\n'
+        '[time]\ndt = 0.5\n[fields]\nu = { array = "u" }\np = { array = "p" }\n'
+    )
+    return folder / "block.toml"
+
+
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "vtkhdf": _with_physgt(".vtkhdf"),
     "pvd": _with_physgt(".pvd"),
@@ -143,6 +167,9 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "su2": _with_meshio("block.su2"),
     "ucd": _with_meshio("block.avs", data=1),
     "series": _series,
+    "frd": _committed("calculix/beam.frd"),
+    "frd binary": _committed("calculix/beam_binary.frd"),
+    "own npz": _own_npz,
 }
 """Name -> a function that writes a good source into a folder; formats that physgt reads."""
 

@@ -205,6 +205,11 @@ FORMATS: dict[str, Format] = {
         _named(".e", ".exo", ".ex2", ".exii"),
         _later("exodus", "read_exodus"),
     ),
+    "frd": Format(
+        "CalculiX results (.frd)",
+        _named(".frd"),
+        _Later("frd", "read_frd"),
+    ),
     "xdmf": Format(
         "XDMF, also over time (.xdmf, .xmf)",
         _named(".xdmf", ".xmf"),
