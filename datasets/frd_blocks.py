@@ -88,7 +88,7 @@ Block = NodesBlock | CellsBlock | ResultBlock
 class FrdFile:
     """The bytes of a file, mapped: only what is asked for is read.
 
-    whole: whether it ends as CalculiX ends it; one that doesn't is truncated or still being written.
+    whole: whether it ends as CalculiX ends it; else it is truncated or still being written.
     """
 
     def __init__(self, path: Path) -> None:

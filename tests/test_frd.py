@@ -71,9 +71,6 @@ def test_middle_nodes_lie_where_vtk_expects_them() -> None:
 
 def test_exponents_of_three_digits_which_break_the_columns_are_read(tmp_path: Path) -> None:
     text = (DATA / "quadratic.frd").read_text()
-    line = next(
-        row for row in text.splitlines() if row.startswith(" -1         7") and "E" in row[13:]
-    )
     where = text.rindex(" -1         7")
     end = text.index("\n", where)
     changed = text[:where] + " -1         7-1.00000E-101 2.00000E+00-3.00000E-102" + text[end:]
