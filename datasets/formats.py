@@ -166,9 +166,9 @@ FORMATS: dict[str, Format] = {
     ),
     "own_arrays": Format(
         "HDF5 and npz of your own layout, through a mapping file (.toml)",
-        _Later("array_map", "is_array_map"),
-        _Later("own_arrays", "read_own_arrays"),
-        members=_Later("own_arrays", "members"),
+        _later("array_map", "is_array_map"),
+        _later("own_arrays", "read_own_arrays"),
+        members=_later("own_arrays", "members"),
     ),
     "vtkhdf": Format(
         "VTKHDF (.vtkhdf)",
@@ -208,7 +208,7 @@ FORMATS: dict[str, Format] = {
     "frd": Format(
         "CalculiX results (.frd)",
         _named(".frd"),
-        _Later("frd", "read_frd"),
+        _later("frd", "read_frd"),
     ),
     "xdmf": Format(
         "XDMF, also over time (.xdmf, .xmf)",
