@@ -181,7 +181,12 @@ class FrdFile:
                 yield kind(after, count, form)
                 place = self._after(after, count, form, columns=3, cells=key == b"3C")
             elif key.startswith(b"100C"):
-                block = self._result(line, after)
+                try:
+                    block = self._result(line, after)
+                except PhysgtError:
+                    if self.bytes.rfind(b" 9999") < place:
+                        return  # The file ends within this head.
+                    raise
                 yield block
                 place = self._after(block.start, block.count, block.form, len(block.components))
             elif key == b"9999":
