@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, Validati
 from pydantic import Field as Setting
 
 from physgt.boundary_file import boundary_conditions, with_tables_read
+from physgt.contact import Contact
 from physgt.errors import PhysgtError
 from physgt.task import Field, Forcing, Location, SecondOrder, Task
 
@@ -42,6 +43,15 @@ class ForcingSettings(Section):
     value: Any = None
 
 
+class ContactSettings(Section):
+    """See physgt.contact.Contact."""
+
+    radius: PositiveFloat
+    between: list[list[str]] = []
+    hops: PositiveInt = 1
+    max_neighbors: PositiveInt = 16
+
+
 class TaskSettings(Section):
     """
     dt         seconds of one learned step, a multiple of the data's interval
@@ -52,6 +62,7 @@ class TaskSettings(Section):
     location: Literal["node", "cell"] = "node"
     targets: Annotated[dict[str, TargetSettings], Setting(min_length=1)]
     forcings: dict[str, ForcingSettings] = {}
+    contact: ContactSettings | None = None
 
 
 class DataSettings(Section):
@@ -111,6 +122,7 @@ class Case(Section):
                 for name, target in settings.targets.items()
             ),
             dt=settings.dt,
+            contact=Contact(**settings.contact.model_dump()) if settings.contact else None,
             forcings=tuple(
                 Forcing(name, location=settings.location, **forcing.model_dump())
                 for name, forcing in settings.forcings.items()
@@ -203,6 +215,7 @@ def _allowed(table: list[str]) -> str:
     sections: dict[str, type[Section]] = {
         "": Case, "data": DataSettings, "task": TaskSettings, "training": TrainingSettings,
         "task.targets": TargetSettings, "task.forcings": ForcingSettings,
+        "task.contact": ContactSettings,
     }  # fmt: skip
     fields = sections[".".join(table[:2])].model_fields
     return "expected " + ", ".join(f.alias or name for name, f in fields.items()) + "."

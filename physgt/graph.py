@@ -6,17 +6,32 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from physgt.contact import Contact, ContactSearch
 from physgt.mesh import Mesh, mesh_edges
 from physgt.ops.neighbours import Neighbours, batch_neighbours
 from physgt.ops.segment import segment_offsets
 
 NodeFunction = Callable[[Mesh], np.ndarray]
 """A mesh -> an array with a row for each node, or edges: see attention_masks and encodings."""
+
+
+class WorldEdges(NamedTuple):
+    """Edges between nodes that are close in the current configuration, see physgt.contact.
+
+    edge_index    (2, W) int64, sorted and in both directions, as the mesh's
+    edge_vectors  (W, D) in the current configuration
+    oriented      (W/2,) int64, as the mesh's: by the points of the reference configuration
+    """
+
+    edge_index: Tensor
+    edge_vectors: Tensor
+    oriented: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +54,9 @@ class Graph:
     encodings     (N, P) further inputs that the model asked for; P may be 0
     attention     the neighbour lists that the model's attention asked for, beyond the mesh's edges
     num_graphs    how many graphs lie end to end
-    moved_points, moved_edge_vectors    the same as points and edge_vectors where the nodes are now;
-                  None unless `moved`
+    contact       what finds the world edges of each graph of the batch; may be empty
+    moved_points, moved_edge_vectors, world    the same as points and edge_vectors where the nodes
+                  are now, and the world edges there; None unless `moved`
     """
 
     points: Tensor
@@ -54,8 +70,10 @@ class Graph:
     encodings: Tensor
     attention: tuple[Neighbours, ...] = ()
     num_graphs: int = 1
+    contact: tuple[ContactSearch, ...] = ()
     moved_points: Tensor | None = None
     moved_edge_vectors: Tensor | None = None
+    world: WorldEdges | None = None
 
     @property
     def senders(self) -> Tensor:
@@ -107,15 +125,36 @@ class Graph:
     def moved(self, displacement: Tensor) -> Graph:
         """The same graph, its nodes displaced (N, D) from `points`, in the units of `points`.
 
-        Who is whose neighbour stays; the geometry of the current configuration is new.
+        Who is whose neighbour on the mesh stays; the geometry of the current configuration is new,
+        and world edges are searched for anew.
         """
         # Differences of displacements: those of positions would lose the digits of small strains.
         stretch = displacement.index_select(0, self.senders)
         stretch = stretch - displacement.index_select(0, self.receivers)
-        return replace(
+        moved = replace(
             self,
             moved_points=self.points + displacement,
             moved_edge_vectors=self.edge_vectors + stretch,
+        )
+        return replace(moved, world=moved._find_world_edges()) if self.contact else moved
+
+    def _find_world_edges(self) -> WorldEdges:
+        """Of a graph that moved. Its positions go to the processor: the search is scipy's."""
+        positions = self.current_points.detach().double().cpu().numpy()
+        found, oriented, first, count = [], [], 0, 0
+        for search in self.contact:
+            senders, receivers = search.edges(positions[first : first + search.num_nodes])
+            down = search.rank[senders] > search.rank[receivers]
+            found.append(first + np.stack([senders, receivers]))
+            oriented.append(count + np.flatnonzero(down))
+            first, count = first + search.num_nodes, count + len(senders)
+        device = self.points.device
+        edge_index = torch.as_tensor(np.concatenate(found, axis=1), device=device)
+        senders, receivers = (self.current_points.index_select(0, end) for end in edge_index)
+        return WorldEdges(
+            edge_index,
+            senders - receivers,
+            torch.as_tensor(np.concatenate(oriented), device=device),
         )
 
     def from_mesh(self, values: np.ndarray) -> Tensor:
@@ -142,9 +181,11 @@ class Graph:
         def move(value: Tensor) -> Tensor:
             return value.to(device, dtype if value.is_floating_point() else None)
 
-        tensors = {name: move(getattr(self, name)) for name in _TENSORS}
+        tensors: dict[str, Any] = {name: move(getattr(self, name)) for name in _TENSORS}
         attention = tuple(neighbours.to(device) for neighbours in self.attention)
-        return Graph(**tensors, attention=attention, num_graphs=self.num_graphs)
+        return Graph(
+            **tensors, attention=attention, num_graphs=self.num_graphs, contact=self.contact
+        )
 
     def scaled(self, origin: Tensor, extent: Tensor, edge_length: Tensor) -> Graph:
         """Without units: points as (points - origin) / extent, edge vectors over `edge_length`."""
@@ -159,6 +200,8 @@ class Graph:
             scaled,
             moved_points=(self.moved_points - origin) / extent,
             moved_edge_vectors=self.moved_edge_vectors / edge_length,
+            world=self.world
+            and self.world._replace(edge_vectors=self.world.edge_vectors / edge_length),
         )
 
 
@@ -177,6 +220,7 @@ def build_graph(
     origin: np.ndarray | None = None,
     masks: Sequence[NodeFunction] = (),
     encodings: Sequence[NodeFunction] = (),
+    contact: Contact | None = None,
 ) -> Graph:
     """The graph of a mesh: its nodes and cell edges.
 
@@ -186,6 +230,7 @@ def build_graph(
     origin: (D,) where the graph's coordinates are 0; without it where the mesh's are.
     masks: whom attention sees beyond the mesh's edges, see physgt.attention_masks.
     encodings: further inputs, see physgt.encodings.
+    contact: which nodes are joined by world edges once the graph has moved.
     """
     if order is None:
         order = np.arange(mesh.num_points)
@@ -215,6 +260,7 @@ def build_graph(
             Neighbours.directed(torch.as_tensor(_renumbered(mask(mesh), order)), mesh.num_points)
             for mask in masks
         ),
+        contact=() if contact is None else (contact.on(mesh, order),),
     )
 
 
@@ -240,6 +286,7 @@ def batch_graphs(graphs: Sequence[Graph]) -> Graph:
             batch_neighbours(lists) for lists in zip(*(g.attention for g in graphs), strict=True)
         ),
         num_graphs=sum(g.num_graphs for g in graphs),
+        contact=tuple(search for g in graphs for search in g.contact),
     )
 
 

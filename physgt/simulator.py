@@ -25,7 +25,7 @@ from physgt.task import POINTS, Task
 FILE_VERSION = 2
 READABLE = (1, 2)
 """Version 1 has boundary conditions of a word and a constant, and steps that see those of t."""
-FROM_TASK = ("moving",)
+FROM_TASK = ("moving", "world_edges")
 """Arguments of models that follow from the task, and so are no options of the user's."""
 
 
@@ -76,6 +76,7 @@ class Simulator(nn.Module):
                 forcing_size + len(task.second_order),
                 space_dimension,
                 moving=task.moves,
+                world_edges=task.contact is not None,
                 **self.model_options,
             )
         except (TypeError, ValueError) as error:
@@ -112,6 +113,7 @@ class Simulator(nn.Module):
             origin=mesh.points.min(axis=0) if self.task.moves else None,
             masks=self.model.masks,
             encodings=self.model.encodings,
+            contact=self.task.contact,
         )
         return graph.to(self.device)
 

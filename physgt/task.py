@@ -13,6 +13,7 @@ import numpy as np
 
 from physgt.boundary import BoundaryCondition, MeshBoundary, Piece
 from physgt.conditions import WORDS, Condition, Free, Held, condition_of, from_plain, to_plain
+from physgt.contact import Contact
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.sites import cell_sites
@@ -92,6 +93,8 @@ class Task:
         an implicit solver's does, or from those of t, as in models of physgt's file version 1.
         Of points and of second-order targets it starts from those of t, and is told the motion.
 
+    contact: which nodes feel each other through space; for meshes that move.
+
     A target called `points` makes the mesh move. A state holds the displacement from the mesh's
     own points, its reference configuration: where the whole case lies makes no difference. So the
     values of conditions on points are displacements, too.
@@ -102,6 +105,7 @@ class Task:
     forcings: tuple[Forcing, ...] = ()
     boundary: tuple[BoundaryCondition, ...] = ()
     boundary_ahead: bool = True
+    contact: Contact | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -114,6 +118,10 @@ class Task:
         self._check_locations()
         for rule in self.boundary:
             self._check(rule)
+        if self.contact is not None and not self.moves:
+            raise PhysgtError(
+                f"[task.contact] is for meshes that move; declare [task.targets.{POINTS}]."
+            )
 
     def _check_locations(self) -> None:
         for target in self.targets:
@@ -344,6 +352,7 @@ class Task:
             ),
             boundary=tuple(_boundary_from(rule) for rule in values["boundary"]),
             boundary_ahead=values.get("boundary_ahead", False),
+            contact=Contact(**values["contact"]) if values.get("contact") else None,
         )
 
 

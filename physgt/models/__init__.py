@@ -5,7 +5,7 @@
 `model.embed_geometry(graph)` is what it derives from the mesh alone; as fourth argument of the call
 it saves doing so at every step of a rollout. `model.masks` and `model.encodings` say what graphs
 carry beyond the mesh (physgt.graph.build_graph). With moving=True, graphs have moved (Graph.moved),
-and the edges of both configurations are inputs.
+and the edges of both configurations are inputs; with world_edges=True, Graph.world as well.
 """
 
 from torch import nn

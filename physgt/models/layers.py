@@ -36,6 +36,12 @@ def edge_features(graph: Graph) -> Tensor:
     return torch.cat([with_length(vectors) for vectors in graph.configurations], -1)
 
 
+def world_features(graph: Graph) -> Tensor:
+    """(W, D + 1): [vector | length] of every world edge, in the current configuration."""
+    assert graph.world is not None, "models with world edges are called on graphs that have moved"
+    return with_length(graph.world.edge_vectors)
+
+
 def num_configurations(moving: bool) -> int:
     """How many configurations a graph has: a mesh that moves has a reference and a current one."""
     return 2 if moving else 1

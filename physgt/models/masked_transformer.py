@@ -39,7 +39,7 @@ class MaskedTransformer(nn.Module):
     """Encode, transform, decode: normalised state in, normalised increment out.
 
     A node's inputs are [state | forcing | one-hot node type | position | encodings] and, where the
-    mesh moves, a summary of its edges.
+    mesh moves, a summary of its edges. World edges are further neighbours.
 
     width, heads, blocks: d, H and the number of blocks. Published sizes (blocks x width): 10 x 64,
         15 x 128, 15 x 256, 15 x 512.
@@ -65,6 +65,7 @@ class MaskedTransformer(nn.Module):
         *,
         num_node_types: int = NUM_NODE_TYPES,
         moving: bool = False,
+        world_edges: bool = False,
         width: int = 64,
         heads: int = 4,
         blocks: int = 10,
@@ -90,6 +91,7 @@ class MaskedTransformer(nn.Module):
             space_dimension,
             num_node_types,
             moving=moving,
+            world_edges=world_edges,
             positions=positions,
             fourier_frequencies=fourier_frequencies,
             laplacian_eigenvectors=laplacian_eigenvectors,

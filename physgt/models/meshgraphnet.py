@@ -21,6 +21,7 @@ from physgt.models.layers import (
     mlp,
     num_configurations,
     one_hot_node_type,
+    world_features,
 )
 from physgt.ops.chunks import in_chunks
 
@@ -30,13 +31,14 @@ class Geometry(NamedTuple):
 
     one_hot: Tensor  # (N, node types)
     edges: Tensor  # (E, C)
+    world: Tensor | None  # (W, C) of world edges
 
 
 class MeshGraphNet(nn.Module):
     """Encode, process, decode: normalised state in, normalised increment out.
 
     A node's inputs are [state | forcing | one-hot node type], an edge's [vector | length], where
-    the mesh moves in both configurations.
+    the mesh moves in both configurations. World edges have an encoder and messages of their own.
 
     width, blocks: C and the number of message-passing blocks.
     hidden_layers: hidden layers of every MLP, each of `width`.
@@ -54,6 +56,7 @@ class MeshGraphNet(nn.Module):
         *,
         num_node_types: int = NUM_NODE_TYPES,
         moving: bool = False,
+        world_edges: bool = False,
         width: int = 128,
         blocks: int = 15,
         hidden_layers: int = 2,
@@ -70,7 +73,14 @@ class MeshGraphNet(nn.Module):
         self.edge_encoder = nn.Sequential(
             *mlp(edge_inputs, width, width, hidden_layers, nn.ReLU), norm(width)
         )
-        self.blocks = nn.ModuleList(Block(width, hidden_layers, norm) for _ in range(blocks))
+        self.world_encoder = None
+        if world_edges:
+            self.world_encoder = nn.Sequential(
+                *mlp(space_dimension + 1, width, width, hidden_layers, nn.ReLU), norm(width)
+            )
+        self.blocks = nn.ModuleList(
+            Block(width, hidden_layers, norm, world_edges) for _ in range(blocks)
+        )
         self.decoder = mlp(width, width, state_size, hidden_layers, nn.ReLU)
 
     def forward(
@@ -80,38 +90,48 @@ class MeshGraphNet(nn.Module):
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.one_hot], -1)
         nodes = in_chunks(self.node_encoder, [inputs])  # (N, C)
-        edges = geometry.edges  # (E, C)
+        edges, world = geometry.edges, geometry.world  # (E, C), (W, C)
         for block in self.blocks:
-            nodes, edges = block(nodes, edges, graph.senders, graph.receivers)
+            nodes, edges, world = block(nodes, edges, world, graph)
         return self.decoder(nodes)  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         return Geometry(
             one_hot=one_hot_node_type(graph, self.num_node_types),
             edges=in_chunks(self.edge_encoder, [edge_features(graph)]),
+            world=None
+            if self.world_encoder is None
+            else in_chunks(self.world_encoder, [world_features(graph)]),
         )
 
 
 class Block(nn.Module):
-    """e += MLP([x_sender | x_receiver | e]); x += MLP([x | sum of the new messages received])."""
+    """e += MLP([x_sender | x_receiver | e]); x += MLP([x | sum of the new messages received]).
 
-    def __init__(self, width: int, hidden_layers: int, norm: type[nn.Module]) -> None:
+    The messages of world edges are summed by themselves.
+    """
+
+    def __init__(
+        self, width: int, hidden_layers: int, norm: type[nn.Module], world_edges: bool
+    ) -> None:
         super().__init__()
-        self.message = EdgeMLP(
-            width,
-            width,
-            width,
-            nn.ReLU(),
-            *mlp(width, width, width, hidden_layers - 1, nn.ReLU),
-            norm(width),
-        )
-        self.update = nn.Sequential(
-            *mlp(2 * width, width, width, hidden_layers, nn.ReLU), norm(width)
-        )
+
+        def message() -> EdgeMLP:
+            rest = mlp(width, width, width, hidden_layers - 1, nn.ReLU)
+            return EdgeMLP(width, width, width, nn.ReLU(), *rest, norm(width))
+
+        self.message = message()
+        self.world_message = message() if world_edges else None
+        inputs = 3 * width if world_edges else 2 * width
+        self.update = nn.Sequential(*mlp(inputs, width, width, hidden_layers, nn.ReLU), norm(width))
 
     def forward(
-        self, nodes: Tensor, edges: Tensor, senders: Tensor, receivers: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        received, edges = self.message(nodes, edges, senders, receivers)  # (N, C), (E, C)
-        update = in_chunks(self.update, [torch.cat([nodes, received], -1)])
-        return nodes + update, edges
+        self, nodes: Tensor, edges: Tensor, world: Tensor | None, graph: Graph
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        received, edges = self.message(nodes, edges, *graph.edge_index)  # (N, C), (E, C)
+        inputs = [nodes, received]
+        if self.world_message is not None and world is not None and graph.world is not None:
+            felt, world = self.world_message(nodes, world, *graph.world.edge_index)
+            inputs.append(felt)
+        update = in_chunks(self.update, [torch.cat(inputs, -1)])
+        return nodes + update, edges, world

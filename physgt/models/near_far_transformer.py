@@ -39,7 +39,7 @@ class NearFarTransformer(nn.Module):
     """Encode, transform, decode: normalised state in, normalised increment out.
 
     A node's inputs are [state | forcing | one-hot node type | position] and, where the mesh moves,
-    a summary of its edges.
+    a summary of its edges. World edges are further neighbours.
 
     width, heads, tokens, blocks: d, H, M and the number of blocks. The default size has three
         quarters of the parameters of PhysGTO's.
@@ -59,6 +59,7 @@ class NearFarTransformer(nn.Module):
         *,
         num_node_types: int = NUM_NODE_TYPES,
         moving: bool = False,
+        world_edges: bool = False,
         width: int = 128,
         heads: int = 4,
         tokens: int = 128,
@@ -76,6 +77,7 @@ class NearFarTransformer(nn.Module):
             space_dimension,
             num_node_types,
             moving=moving,
+            world_edges=world_edges,
             fourier_frequencies=fourier_frequencies,
         )
         self.neighbourhoods = Neighbourhoods(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from physgt.attention_masks import (
     DilatedWindow,
     GlobalNodes,
@@ -93,6 +96,8 @@ class Neighbourhoods:
                 "build_graph(mesh, masks=model.masks, encodings=model.encodings)."
             )
         lists = graph.attention if self.near else (graph.neighbours, *graph.attention)
+        if graph.world is not None:
+            lists = (_joined(lists[0], graph.world.edge_index), *lists[1:])
         if self.virtual_nodes:
             lists = tuple(with_virtual_nodes(part, graph, self.virtual_nodes) for part in lists)
         near, *windows = lists
@@ -119,6 +124,15 @@ class Neighbourhoods:
                 f"heads = {heads} with {len(self.windows)} dilations; half of the heads are shared "
                 f"equally by the dilations, so heads must be a multiple of {groups}."
             )
+
+
+def _joined(neighbours: Neighbours, edge_index: Tensor) -> Neighbours:
+    """The lists with further edges (2, W), a pair that both have once."""
+    count = neighbours.num_nodes
+    senders, receivers = torch.cat([neighbours.edge_index, edge_index], dim=1)
+    keys = torch.unique(receivers * count + senders)  # ascending
+    joined = torch.stack([keys % count, keys // count])
+    return Neighbours.directed(joined, count)
 
 
 def _near(k_hop: int, max_neighbors: int | None, seed: int) -> Mask:

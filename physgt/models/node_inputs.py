@@ -16,6 +16,7 @@ from physgt.models.layers import (
     mlp,
     num_configurations,
     one_hot_node_type,
+    world_features,
 )
 from physgt.ops.chunks import in_chunks
 from physgt.ops.segment import segment_mean
@@ -28,6 +29,7 @@ class NodeInputs(nn.Module):
 
     moving: whether the mesh moves; then what its edges do is an input (EdgeSummary), and the
         position is that of the reference configuration.
+    world_edges: whether what world edges do is an input, too.
 
     positions: whether coordinates are inputs.
     fourier_frequencies: octaves of the position encoding; 0 for the coordinates themselves.
@@ -44,6 +46,7 @@ class NodeInputs(nn.Module):
         num_node_types: int,
         *,
         moving: bool = False,
+        world_edges: bool = False,
         positions: bool = True,
         fourier_frequencies: int = 4,
         laplacian_eigenvectors: int = 0,
@@ -75,6 +78,10 @@ class NodeInputs(nn.Module):
         if moving:
             self.edges = EdgeSummary(num_configurations(moving) * (space_dimension + 1))
             self.width += SUMMARY_WIDTH
+        self.world = None
+        if world_edges:
+            self.world = EdgeSummary(space_dimension + 1)
+            self.width += SUMMARY_WIDTH
 
     def forward(self, graph: Graph) -> Tensor:
         """(N, width) of a scaled graph that carries `encodings`."""
@@ -93,6 +100,9 @@ class NodeInputs(nn.Module):
         inputs.append(others)
         if self.edges is not None:
             inputs.append(self.edges(edge_features(graph), graph.receivers, graph.num_nodes))
+        if self.world is not None and graph.world is not None:
+            ends = graph.world.edge_index
+            inputs.append(self.world(world_features(graph), ends[1], graph.num_nodes))
         return torch.cat(inputs, -1)
 
 

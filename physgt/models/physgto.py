@@ -29,24 +29,39 @@ from physgt.ops.chunks import in_chunks
 from physgt.ops.segment import segment_sum
 
 
-class Geometry(NamedTuple):
-    """What the network derives from the mesh alone: the same at every step of a rollout."""
+class Flows(NamedTuple):
+    """A set of edges along which there are fluxes: those of the mesh, or world edges."""
 
     senders: Tensor  # (E,)
     receivers: Tensor  # (E,)
-    positions: Tensor  # (N, P)
     edges: Tensor  # (E, C)
     num_sent: Tensor  # (N, 1), edges that the node sends, at least 1
     num_received: Tensor  # (N, 1), edges that the node receives, at least 1
+
+    @classmethod
+    def along(cls, ends: Tensor, edges: Tensor, num_nodes: int) -> Flows:
+        """ends (2, E): senders and receivers."""
+        senders, receivers = ends
+        ones = torch.ones_like(edges[:, :1])
+        sent, received = (segment_sum(ones, end, num_nodes).clamp(min=1) for end in ends)
+        return cls(senders, receivers, edges, sent, received)
+
+
+class Geometry(NamedTuple):
+    """What the network derives from the mesh alone: the same at every step of a rollout."""
+
+    flows: list[Flows]  # along the mesh's edges and, if there are any, along world edges
+    positions: Tensor  # (N, P)
     graph_sizes: list[int]  # nodes of each graph of the batch
 
 
 class PhysGTO(nn.Module):
     """One step of the transient network: normalised state in, normalised increment out.
 
-    A mesh that moves is known by its edges, in both configurations; the position encoding is that
-    of the reference. Edges have a direction, from the lexicographically larger point to the smaller
-    (Graph.oriented), so results don't depend on the numbering of the nodes.
+    Edges have a direction, from the lexicographically larger point to the smaller
+    (Graph.oriented), so results don't depend on the numbering of the nodes. A mesh that moves is
+    known by its edges, in both configurations; the position encoding is that of the reference.
+    Along world edges there is a flux of its own.
 
     width, heads, tokens, blocks: C, H, M and the number of blocks.
     fourier_frequencies: octaves of the position encoding.
@@ -69,6 +84,7 @@ class PhysGTO(nn.Module):
         *,
         num_node_types: int = NUM_NODE_TYPES,
         moving: bool = False,
+        world_edges: bool = False,
         width: int = 128,
         heads: int = 4,
         tokens: int = 128,
@@ -89,9 +105,14 @@ class PhysGTO(nn.Module):
         self.fusion = mlp(2 * width, mlp_width, width, 2, nn.SiLU)
         edge_inputs = num_configurations(moving) * (2 * space_dimension + 1)
         self.edge_encoder = mlp(edge_inputs, mlp_width, width, 1, nn.SiLU)
+        self.world_encoder = (
+            mlp(2 * space_dimension + 1, mlp_width, width, 1, nn.SiLU) if world_edges else None
+        )
         position_width = fourier_width(space_dimension, fourier_frequencies)
         self.blocks = nn.ModuleList(
-            Block(width, position_width, mlp_width, heads, tokens, token_self_attention)
+            Block(
+                width, position_width, mlp_width, heads, tokens, token_self_attention, world_edges
+            )
             for _ in range(blocks)
         )
         self.decoder = nn.Sequential(
@@ -112,7 +133,7 @@ class PhysGTO(nn.Module):
         condition = self.condition(graph, forcing)  # (N, C)
         encoded = in_chunks(self.state_encoder, [state])  # (N, C)
         nodes = in_chunks(self.fusion, [torch.cat([encoded, condition], -1)])  # (N, C)
-        edges = geometry.edges  # (E, C)
+        edges = [flow.edges for flow in geometry.flows]  # (E, C), (W, C)
         for block in self.blocks:
             nodes, edges = block(nodes, edges, condition, geometry)
         decoded = in_chunks(self.decoder, [torch.cat([nodes, condition], -1)])
@@ -120,17 +141,17 @@ class PhysGTO(nn.Module):
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         features = [both_ways(vectors[graph.oriented]) for vectors in graph.configurations]
+        edges = in_chunks(self.edge_encoder, [torch.cat(features, -1)])
+        flows = [Flows.along(graph.edge_index[:, graph.oriented], edges, graph.num_nodes)]
+        if self.world_encoder is not None:
+            assert graph.world is not None, "graphs of a model with world edges have moved"
+            ends, vectors, oriented = graph.world
+            world = in_chunks(self.world_encoder, [both_ways(vectors[oriented])])
+            flows.append(Flows.along(ends[:, oriented], world, graph.num_nodes))
         one_graph = graph.num_graphs == 1
-        senders = graph.senders[graph.oriented]
-        receivers = graph.receivers[graph.oriented]
-        ones = torch.ones_like(features[0][:, :1])
         return Geometry(
-            senders=senders,
-            receivers=receivers,
-            num_sent=segment_sum(ones, senders, graph.num_nodes).clamp(min=1),
-            num_received=segment_sum(ones, receivers, graph.num_nodes).clamp(min=1),
+            flows=flows,
             positions=fourier_positions(graph.points, self.fourier_frequencies),
-            edges=in_chunks(self.edge_encoder, [torch.cat(features, -1)]),
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
         )
 
@@ -160,54 +181,56 @@ class Block(nn.Module):
         heads: int,
         tokens: int,
         token_self_attention: bool,
+        world_edges: bool,
     ) -> None:
         super().__init__()
-        self.message_passing = MessagePassing(width, position_width, mlp_width)
+        self.message_passing = MessagePassing(width, position_width, mlp_width, world_edges)
         self.attention_norm = nn.LayerNorm(width)
         self.attention = ProjectionAttention(width, heads, tokens, token_self_attention)
         self.mlp = nn.Sequential(nn.LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
 
     def forward(
-        self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, edges: list[Tensor], condition: Tensor, geometry: Geometry
+    ) -> tuple[Tensor, list[Tensor]]:
         node_update, edges = self.message_passing(nodes, edges, condition, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
         nodes = nodes + in_chunks(self.mlp, [nodes])
-        return nodes, edges  # (N, C), (E, C)
+        return nodes, edges  # (N, C), (E, C) and (W, C)
 
 
 class MessagePassing(nn.Module):
-    """A flux along every edge; a node sees the mean of what it sends and of what it receives."""
+    """A flux along every edge; a node sees the mean of what it sends and of what it receives.
 
-    def __init__(self, width: int, position_width: int, mlp_width: int) -> None:
+    Of mesh edges and of world edges, each set by itself.
+    """
+
+    def __init__(self, width: int, position_width: int, mlp_width: int, world_edges: bool) -> None:
         super().__init__()
         node_width = 2 * width + position_width
-        self.flux = EdgeMLP(
-            node_width,
-            width,
-            mlp_width,
-            nn.GELU(),
-            nn.Linear(mlp_width, width),
-            nn.LayerNorm(width),
-        )
-        self.node = nn.Sequential(
-            *mlp(node_width + width, mlp_width, width, 1, nn.GELU), nn.LayerNorm(width)
-        )
+
+        def flux() -> EdgeMLP:
+            layers = nn.GELU(), nn.Linear(mlp_width, width), nn.LayerNorm(width)
+            return EdgeMLP(node_width, width, mlp_width, *layers)
+
+        self.flux = flux()
+        self.world_flux = flux() if world_edges else None
+        inputs = node_width + (2 * width if world_edges else width)
+        self.node = nn.Sequential(*mlp(inputs, mlp_width, width, 1, nn.GELU), nn.LayerNorm(width))
 
     def forward(
-        self, nodes: Tensor, edges: Tensor, condition: Tensor, geometry: Geometry
-    ) -> tuple[Tensor, Tensor]:
-        senders, receivers = geometry.senders, geometry.receivers
+        self, nodes: Tensor, edges: list[Tensor], condition: Tensor, geometry: Geometry
+    ) -> tuple[Tensor, list[Tensor]]:
         inputs = torch.cat([nodes, geometry.positions, condition], -1)  # (N, 2C + P)
-        half = (edges.shape[1] + 1) // 2  # of the channels go to the sender
-        flux, edges = self.flux(
-            inputs, edges, senders, receivers, to_senders=half
-        )  # (N, C), (E, C)
-        sent, received = flux.tensor_split([half], dim=1)
-        means = sent / geometry.num_sent, received / geometry.num_received
-        update = in_chunks(self.node, [torch.cat([inputs, *means], -1)])
-        return update, edges  # (N, C), (E, C)
+        half = (nodes.shape[1] + 1) // 2  # of the channels go to the sender
+        heard, advanced = [inputs], []
+        fluxes = [self.flux] if self.world_flux is None else [self.flux, self.world_flux]
+        for flux, flows, own in zip(fluxes, geometry.flows, edges, strict=True):
+            sums, own = flux(inputs, own, flows.senders, flows.receivers, to_senders=half)
+            sent, received = sums.tensor_split([half], dim=1)  # (N, about C/2) each
+            heard += [sent / flows.num_sent, received / flows.num_received]
+            advanced.append(own)
+        return in_chunks(self.node, [torch.cat(heard, -1)]), advanced  # (N, C)
 
 
 class ProjectionAttention(nn.Module):
