@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from physgt.attention_masks import KHop
 from physgt.case import read_case
 from physgt.contact import Contact
 from physgt.graph import Graph, batch_graphs, build_graph
-from physgt.mesh import mesh_edges
 from physgt.models import MODELS
 from physgt.rollout import rollout
 from physgt.training import train
@@ -111,8 +110,9 @@ def test_world_edges_are_bounded_however_close_all_nodes_come() -> None:
 def test_without_contact_and_far_apart_there_are_no_world_edges() -> None:
     mesh = plate_and_tool()
     assert build_graph(mesh).moved(torch.zeros(mesh.num_points, 2)).world is None
-    apart = np.where(np.arange(mesh.num_points)[:, None] < 25, 0.0, 5.0)
-    graph = moved(mesh, CONTACT, np.broadcast_to(apart, mesh.points.shape))
+    apart = np.zeros(mesh.points.shape)
+    apart[mesh.node_sets["tool"]] = 5.0
+    graph = moved(mesh, CONTACT, apart)
     assert graph.world.edge_index.shape == (2, 0)
     assert graph.world.oriented.shape == (0,)
 
@@ -142,9 +142,8 @@ def test_world_edges_of_a_batch_are_those_of_its_graphs_and_cross_no_border() ->
     starts = np.cumsum([0, *(g.num_nodes for g in graphs)])
     expected = [g.world.edge_index + start for g, start in zip(alone, starts, strict=False)]
     assert torch.equal(together.world.edge_index, torch.cat(expected, dim=1))
-    assert torch.equal(
-        together.world.edge_vectors, torch.cat([g.world.edge_vectors for g in alone])
-    )
+    vectors = torch.cat([g.world.edge_vectors for g in alone])
+    assert torch.equal(together.world.edge_vectors, vectors)
     ends = together.graph_index[together.world.edge_index]
     assert torch.equal(ends[0], ends[1])
     first = together.world.edge_index[:, together.world.oriented]
@@ -197,14 +196,12 @@ def test_the_plate_feels_the_tool_only_where_world_edges_reach_it(simulator: Sim
         edge_vectors=graph.world.edge_vectors[:0],
         oriented=graph.world.oriented[:0],
     )
-    object.__setattr__(graph, "world", graph.world)
     forcing = torch.zeros(len(state), 2)
     with torch.inference_mode():
         touched = simulator.model(graph, state, forcing)
-        object.__setattr__(graph, "world", without)
-        alone = simulator.model(graph, state, forcing)
+        alone = simulator.model(replace(graph, world=without), state, forcing)
     difference = graph.to_mesh((touched - alone).abs().sum(1, keepdim=True))[:, 0]
-    assert (difference[mesh.node_sets["top"]] > 1e-4).all()
+    assert (difference[mesh.node_sets["top"]] > 1e-5).all()
 
 
 def test_renumbering_the_nodes_renumbers_the_prediction(simulator: Simulator) -> None:
@@ -299,7 +296,7 @@ def test_a_case_with_contact_trains_and_its_tool_goes_as_the_case_states(
 ) -> None:
     (tmp_path / "press.toml").write_text(CASE.replace("MODEL", model))
     case = read_case(tmp_path / "press.toml")
-    assert case.task() == PRESS.from_dict({**PRESS.to_dict(), "targets": [{"name": "points", "components": 2}]})  # fmt: skip # noqa: E501
+    assert case.task() == replace(PRESS, targets=(Field("points", 2),))
     reference = press_trajectory()
     simulator = train(case, {"a": reference}, tmp_path / "run", validation={"a": reference})
     prediction = rollout(simulator, reference.initial(), 10)
@@ -334,10 +331,3 @@ def test_contact_names_what_is_missing() -> None:
         Task((Field("heat"),), 0.1, contact=CONTACT)
     with pytest.raises(PhysgtError, match="no node set 'tool'"):
         build_graph(square_mesh(2), contact=CONTACT)
-
-
-def test_the_edges_of_the_mesh_are_what_they_were() -> None:
-    mesh = plate_and_tool()
-    graph = moved(mesh, CONTACT, pressed(mesh, 0.08))
-    np.testing.assert_array_equal(graph.edge_index, mesh_edges(mesh))
-    assert set(map(len, product(world_pairs(graph), [()]))) == {2}
