@@ -23,6 +23,7 @@ from physgt.models import MODELS
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
 from physgt.training import train
+from physgt.viz.scene import make_scene
 
 SMALL = {
     "physgto": {"width": 16, "heads": 2, "tokens": 4, "blocks": 1, "mlp_width": 16},
@@ -247,6 +248,17 @@ def test_an_error_of_position_is_relative_to_the_displacement() -> None:
     np.testing.assert_allclose(
         scores["rmse"].sel(forecast="prediction")[-1], np.sqrt(np.mean(distance**2)), rtol=1e-12
     )
+
+
+def test_pictures_of_points_show_displacements_on_the_deformed_mesh() -> None:
+    pulled = pulled_plate(origin=(50.0, 0.0))
+    scene = make_scene(pulled, "points", reference=pulled)
+    assert scene.quantity.label == "displacement magnitude (m)"
+    expected, prediction, error = scene.panels(10)
+    np.testing.assert_array_equal(prediction.points, pulled.points_at(10))
+    distance = np.linalg.norm(pulled.points_at(10) - pulled.mesh.points, axis=1)
+    np.testing.assert_allclose(expected.values, distance)
+    assert (error.values == 0).all()
 
 
 CASE = """

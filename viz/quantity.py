@@ -8,7 +8,7 @@ import numpy as np
 
 from physgt.errors import PhysgtError
 from physgt.formulas import AXES
-from physgt.task import Field
+from physgt.task import POINTS, Field
 from physgt.trajectory import Trajectory
 
 
@@ -22,7 +22,7 @@ class Quantity:
     @property
     def label(self) -> str:
         """What stands above a picture: "velocity magnitude (m/s)"."""
-        name = self.field.name
+        name = "displacement" if self.field.name == POINTS else self.field.name
         if self.component is not None and self.field.components > 1:
             name += f" {_component_names(self.field)[self.component]}"
         elif self.field.components > 1:
@@ -34,7 +34,13 @@ class Quantity:
         return self.field.location == "cell"
 
     def vectors(self, trajectory: Trajectory, index: int) -> np.ndarray:
-        """(N, C) or (M, C) float64: the field itself at time number `index`."""
+        """(N, C) or (M, C) float64: the field itself at time number `index`.
+
+        Of the points of a moving mesh the displacement: how far a node has come says more than how
+        far it is from the origin.
+        """
+        if self.field.name == POINTS:
+            return trajectory.points_at(index) - trajectory.mesh.points
         values = np.asarray(trajectory.frame(index, [self.field.name])[self.field.name], float)
         return values.reshape(len(values), -1)
 

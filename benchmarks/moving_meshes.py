@@ -1,0 +1,120 @@
+"""Soft plates that are pulled, pressed and let swing: how far learned rollouts are from the solver.
+
+    python benchmarks/moving_meshes.py FOLDER            # simulates, trains and rolls out
+    python benchmarks/moving_meshes.py FOLDER --workers 8
+
+FOLDER gets the data, the runs and the predictions; what is there already is not made again. The
+cases are hyperelastic.toml and hyperelastic_swing.toml, the plates to predict not among those that
+were learned from. Errors are of positions, over all nodes and times of a free rollout: relative to
+the displacement from the reference configuration, and in mm. `velocity` is the forecast that every
+node goes on as in the last step before the start; where all is at rest then, it is `persist.`
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from physgt import Simulator, Trajectory
+from physgt.case import find_case, read_case
+from physgt.datasets import open_trajectory
+from physgt.datasets.generate import generate
+from physgt.rates import needs_history
+from physgt.rollout import rollout, score
+from physgt.training import open_trajectories, train
+
+SCENARIOS = {
+    "hyperelastic": {"cantilever": 0.0},
+    "hyperelastic_swing": {"pull": 0.0, "press": 0.0},
+}
+SEEDS = {"train": range(16), "validation": range(900, 904), "test": range(950, 956)}
+REFINEMENT = 0.7
+STARTS = {"hyperelastic": (0.0,), "hyperelastic_swing": (0.0, 0.6)}
+"""Seconds at which rollouts start: a cantilever also while it swings."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    print(f"{'':34}{'relative error of position':^34}{'error, mm':^14}")
+    print(f"{'':34}{'rollout':>10}{'persist.':>12}{'velocity':>12}{'rollout':>14}{'persist.':>12}")
+    for name, scenario in SCENARIOS.items():
+        folder = arguments.folder / name
+        for part, seeds in SEEDS.items():
+            settings = {"refinement": REFINEMENT, **scenario}
+            generate("hyperelastic", folder / part, seeds, workers=arguments.workers, **settings)
+        simulator = trained(name, folder)
+        for path in sorted((folder / "test").glob("*.vtkhdf")):
+            for start in STARTS[name]:
+                report(simulator, path, start, folder / "predictions")
+
+
+def trained(name: str, folder: Path) -> Simulator:
+    best = folder / "run" / "best.physgt"
+    if not best.exists():
+        case = read_case(find_case(name))
+        parts = {
+            part: open_trajectories(folder, f"{part}/*.vtkhdf") for part in ("train", "validation")
+        }
+        train(case, parts["train"], folder / "run", validation=parts["validation"])
+    return Simulator.load(best)
+
+
+def report(simulator: Simulator, path: Path, start: float, predictions: Path) -> None:
+    """A line of the table for one rollout, and one more for the contact where there is a disc."""
+    solver = open_trajectory(path)
+    first = int(np.searchsorted(solver.times, start - 1e-6))
+    reference = solver.select(slice(first, None))
+    stride = reference.stride(simulator.task.dt)
+    steps = reference.num_steps // stride - needs_history(simulator.task)
+    scenario = reference.attributes["scenario"]
+    output = predictions / f"{path.stem}-{start:g}.vtkhdf"
+    prediction = rollout(simulator, reference, steps, prescribed=reference, output=output)
+    known = reference.select(slice(stride * needs_history(simulator.task), None))
+    errors = score(prediction, known).sel(field="points")
+    relative, distance = errors["relative_l2"].mean("time"), 1e3 * errors["rmse"].mean("time")
+    carried = float("nan")
+    if needs_history(simulator.task):
+        before = reference.select(slice(0, stride + 1, stride))
+        carried = relative_error_of_constant_velocity(before, prediction, known)
+    print(
+        f"{scenario + ' ' + path.stem + f' from {start:g} s':34}"
+        f"{relative.sel(forecast='prediction'):10.3f}{relative.sel(forecast='persistence'):12.3f}"
+        f"{carried:12.3f}{distance.sel(forecast='prediction'):14.3f}"
+        f"{distance.sel(forecast='persistence'):12.3f}"
+    )
+    if scenario == "press":
+        depth = [1e3 * deepest(t) for t in (prediction, reference)]
+        print(f"{'':34}deepest in the disc: {depth[0]:.2f} mm, solver {depth[1]:.2f} mm")
+
+
+def relative_error_of_constant_velocity(
+    before: Trajectory, prediction: Trajectory, reference: Trajectory
+) -> float:
+    """The mean over the times of `prediction` of the forecast that goes on as between two times."""
+    step = before.points_at(1) - before.points_at(0)
+    first = prediction.points_at(0)
+    moved = np.array([first + k * step for k in range(prediction.num_times)])
+    forecast = Trajectory.from_arrays(reference.mesh, prediction.times, {"points": moved})
+    errors = score(forecast, reference)["relative_l2"].sel(field="points", forecast="prediction")
+    return float(errors.mean())
+
+
+def deepest(trajectory: Trajectory) -> float:
+    """How deep a node of the plate's surface lies in the disc at most, over all times, in m."""
+    sets, radius = trajectory.mesh.node_sets, trajectory.attributes["radius"]
+    found = 0.0
+    for index in range(trajectory.num_times):
+        points = trajectory.points_at(index)
+        center = points[sets["disc_surface"]].mean(axis=0)
+        distance = np.linalg.norm(points[sets["surface"]] - center, axis=1)
+        found = max(found, radius - distance.min())
+    return found
+
+
+if __name__ == "__main__":
+    main()
