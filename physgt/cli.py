@@ -494,7 +494,10 @@ def score(
     *,
     on: str | None = None,
     threshold: float = 0.2,
+    quantities: Path | None = None,
+    align: float | None = None,
     json_: Annotated[Path | None, Parameter("--json")] = None,
+    plot: Path | None = None,
 ) -> None:
     """Print the errors of a prediction against a reference, beside those of simple forecasts.
 
@@ -513,24 +516,31 @@ def score(
         A node set or node type whose nodes alone count: NORMAL are those inside.
     threshold
         The relative error up to which a prediction counts as valid.
+    quantities
+        A TOML file with tables [outputs.NAME] of forces, fluxes, means, energies, probes: their
+        means, amplitudes, frequencies, drifts and phase errors are printed as well.
+    align
+        Seconds, best half a period: also print the errors to the closest state of the reference
+        within that time, and by how much time it is apart.
     json_
         Also write every score at every time to this file.
+    plot
+        Also draw errors and quantities over time to this file: .png, .pdf or .svg.
     """
-    from physgt.datasets import open_trajectory
     from physgt.files import write_text
-    from physgt.rollout import means_table, score_table
-    from physgt.rollout import score as compare
+    from physgt.rollout.assessment import assess, read_quantities
+    from physgt.viz.scores import plot_scores
 
-    scores = compare(
-        open_trajectory(prediction), open_trajectory(reference), on=on, dynamic_modes=True
-    )
-    out.print(score_table(scores))
-    out.print(means_table(scores, threshold))
+    settings = {} if quantities is None else read_quantities(quantities)
+    found = assess(prediction, reference, on=on, settings=settings, window=align)
+    for table in found.tables(threshold):
+        out.print(table)
     if json_ is not None:
-        # JSON has no NaN, which a relative error has where the reference is zero.
-        plain = json.loads(json.dumps(scores.to_dict()), parse_constant=lambda _: None)
-        write_text(json_, json.dumps(plain, indent=1))
+        write_text(json_, json.dumps(found.plain(), indent=1))
         out.print(f"wrote {json_}")
+    if plot is not None:
+        plot_scores(found, plot)
+        out.print(f"wrote {plot}")
 
 
 @app.command

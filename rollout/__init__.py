@@ -1,12 +1,14 @@
 """Time: autoregressive rollouts and their scores."""
 
+from physgt.rollout.alignment import phase_aligned
 from physgt.rollout.engine import integrate, rollout
 from physgt.rollout.ensembles import ensemble
 from physgt.rollout.guards import GUARDS, GuardSetting, GuardWarning
+from physgt.rollout.histories import compare_histories, history
 from physgt.rollout.members import Member, integrate_members, perturbed
 from physgt.rollout.metrics import METRICS
 from physgt.rollout.scores import score, summarize, valid_time
-from physgt.rollout.spectrum import Oscillation, oscillation
+from physgt.rollout.spectrum import Oscillation, oscillation, phase_error, spectrum
 from physgt.rollout.sweeps import read_sweep, sweep
 from physgt.rollout.table import means_table, score_table, sweep_table
 
@@ -17,16 +19,21 @@ __all__ = [
     "GuardWarning",
     "Member",
     "Oscillation",
+    "compare_histories",
     "ensemble",
+    "history",
     "integrate",
     "integrate_members",
     "means_table",
     "oscillation",
     "perturbed",
+    "phase_aligned",
+    "phase_error",
     "read_sweep",
     "rollout",
     "score",
     "score_table",
+    "spectrum",
     "summarize",
     "sweep",
     "sweep_table",

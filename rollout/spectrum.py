@@ -1,4 +1,4 @@
-"""How often and how strongly a periodic signal swings."""
+"""How often, how strongly and how far in time a periodic signal swings."""
 
 from __future__ import annotations
 
@@ -29,3 +29,36 @@ def oscillation(times: np.ndarray, signal: np.ndarray) -> Oscillation:
     if len(crossings) > 1:
         frequency = float((len(crossings) - 1) / (crossings[-1] - crossings[0]))
     return Oscillation(frequency, float(np.ptp(centred) / 2))
+
+
+def spectrum(times: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(frequencies in Hz, amplitudes) of the signal's sines, its mean taken away.
+
+    times: evenly spaced. A Hann window keeps the ends from leaking over all frequencies; a sine of
+    amplitude a that falls on a frequency has the height a there.
+    """
+    values = np.asarray(signal, dtype=np.float64)
+    window = np.hanning(len(values) + 1)[:-1]
+    amplitudes = 2 * np.abs(np.fft.rfft((values - values.mean()) * window)) / window.sum()
+    return np.fft.rfftfreq(len(values), (times[-1] - times[0]) / (len(times) - 1)), amplitudes
+
+
+def phase_error(
+    times: np.ndarray, signal: np.ndarray, reference: np.ndarray, periods: float = 2.0
+) -> float:
+    """By how many degrees a signal is ahead of a reference at the end, from -180 to 180.
+
+    Both are compared with a sine of the reference's frequency over the last `periods` of its
+    periods. NaN where the reference has no full period, or fewer than `periods` fit.
+    """
+    frequency = oscillation(times, reference).frequency
+    if not 0 < periods <= frequency * (times[-1] - times[0]):
+        return float("nan")
+    last = times >= times[-1] - periods / frequency
+    basis = np.exp(-2j * np.pi * frequency * times[last])
+    window = np.hanning(last.sum() + 2)[1:-1]
+    ours, theirs = (
+        ((values[last] - np.average(values[last], weights=window)) * window * basis).sum()
+        for values in (np.asarray(signal, float), np.asarray(reference, float))
+    )
+    return float(np.degrees(np.angle(ours * np.conj(theirs))))

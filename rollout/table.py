@@ -7,6 +7,7 @@ import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from physgt.rollout.histories import NUMBERS
 from physgt.rollout.scores import summarize, valid_time
 
 SHOWN = ("relative_l2", "rmse")
@@ -42,6 +43,35 @@ def means_table(scores: xr.Dataset, threshold: float = 0.2) -> Table:
             told = f"all {last:.4g} s" if np.isinf(seconds) else f"{seconds:.4g} s"
             told = "" if np.isnan(seconds) else told
             listing.add_row(str(field), str(forecast), *figures, told)
+    return listing
+
+
+def histories_table(compared: xr.Dataset) -> Table:
+    """What compare_histories gives: a row a quantity and number."""
+    listing = _table("quantity", "", "prediction", "reference", "difference")
+    for name in compared["quantity"].values:
+        for kind in NUMBERS:
+            ours, theirs = compared[kind].sel(quantity=name).values.tolist()
+            share = f"{(ours - theirs) / abs(theirs):+.1%}" if theirs else ""
+            listing.add_row(str(name), kind, f"{ours:.5g}", f"{theirs:.5g}", share)
+        phase = float(compared["phase_error"].sel(quantity=name))
+        if not np.isnan(phase):
+            listing.add_row(str(name), "phase at the end", "", "", f"{phase:+.0f} degrees")
+    return listing
+
+
+def alignment_table(aligned: dict[str, xr.Dataset], scores: xr.Dataset) -> Table:
+    """Relative errors as they are and to the closest state, and how far that is apart in time."""
+    heads = "mean relative l2", "phase-aligned", "shift at the end"
+    listing = _table("field", *heads)
+    for name, found in aligned.items():
+        plain = scores["relative_l2"].sel(field=name, forecast="prediction").mean()
+        listing.add_row(
+            name,
+            _figure(float(plain)),
+            _figure(float(found["relative_l2"][1:].mean())),
+            f"{float(found['shift'][-1]):+.4g} s",
+        )
     return listing
 
 

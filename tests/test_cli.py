@@ -67,10 +67,17 @@ def test_the_whole_line_from_files_to_a_film(folder, capsys):
     assert "step 10" in printed
     scores = json.loads((folder / "scores.json").read_text())
     assert np.shape(scores["data_vars"]["rmse"]["data"]) == (3, 1, 30)
+    (folder / "q.toml").write_text('[outputs.heat]\nkind = "volume_mean"\nfield = "temperature"\n')
+    options = ["--quantities", "q.toml", "--align", "0.3", "--plot", "scores.png", "--on", "NORMAL"]
+    assert run("score", "out.vtkhdf", start, *options, "--json", "scores.json") == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("phase-aligned", "heat", "amplitude", "scores.png"))
+    scores = json.loads((folder / "scores.json").read_text())
+    assert len(scores["histories"]["reference"]["data_vars"]["heat"]["data"]) == 31
     assert run("render", "out.vtkhdf", "temperature", "-o", "t.png") == 0
     film = ["render", "out.vtkhdf", "temperature", "-o", "t.gif", "--reference", start]
     assert run(*film) == 0
-    made = {"out.vtkhdf", "scores.json", "t.png", "t.gif", "run"}
+    made = {"out.vtkhdf", "scores.json", "scores.png", "t.png", "t.gif", "run"}
     assert made <= {path.name for path in folder.iterdir()}
     assert not list(folder.rglob("*partial*"))
 

@@ -6,7 +6,7 @@ import skfem.helpers
 from heat_case import heat_trajectory, square_mesh
 from physgt import Field, Mesh, PhysgtError, Simulator, Task
 from physgt.coupling import OUTPUTS, Stepper, build_outputs
-from physgt.coupling.derived import (
+from physgt.quantities.derived import (
     force,
     heat_flux,
     heat_flux_density,

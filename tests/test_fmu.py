@@ -15,10 +15,10 @@ from heat_case import SMALL_MODELS, square_mesh
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
 from physgt.cli import main
 from physgt.coupling import Stepper
-from physgt.coupling.derived import probe, volume_mean
 from physgt.coupling.fmu import write_fmu
 from physgt.datasets import open_trajectory
 from physgt.datasets.vtkhdf import write_vtkhdf
+from physgt.quantities.derived import probe, volume_mean
 
 ROOM = Task(
     targets=(Field("temperature", units="K"), Field("velocity", 2, "m s-1")),

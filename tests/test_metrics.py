@@ -3,7 +3,7 @@ import pytest
 
 from heat_case import heat_trajectory, square_mesh
 from physgt import PhysgtError, Trajectory
-from physgt.rollout import METRICS, oscillation, score, summarize, valid_time
+from physgt.rollout import METRICS, score, summarize, valid_time
 
 MESH = square_mesh(1)
 
@@ -124,15 +124,3 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(heat):
     later = Trajectory(heat.mesh, heat.fields.assign_coords(time=heat.times + 100))
     with pytest.raises(PhysgtError, match="no time is in both"):
         score(later, heat)
-
-
-def test_frequency_and_amplitude_of_a_sine_are_found_between_the_samples():
-    times = np.arange(0, 2, 0.04)
-    found = oscillation(times, 5 + 0.3 * np.sin(2 * np.pi * 2.37 * times + 1))
-    assert found.frequency == pytest.approx(2.37, rel=5e-3)
-    assert found.amplitude == pytest.approx(0.3, rel=2e-2)
-
-
-def test_a_signal_without_a_full_period_has_no_frequency():
-    times = np.arange(0, 1, 0.01)
-    assert oscillation(times, np.exp(-times)).frequency == 0

@@ -16,7 +16,6 @@ from heat_case import SMALL_MODELS, square_mesh
 from physgt import BoundaryCondition, Field, Forcing, Mesh, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.coupling import Stepper
-from physgt.coupling.derived import probe
 from physgt.coupling.export import StepProgram
 from physgt.datasets import open_trajectory
 from physgt.datasets.convert import convert
@@ -24,6 +23,7 @@ from physgt.datasets.info import describe
 from physgt.faces import cell_graph
 from physgt.graph import Graph
 from physgt.models import MODELS
+from physgt.quantities.derived import probe
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
 from physgt.sites import cell_sites

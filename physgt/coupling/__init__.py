@@ -4,7 +4,7 @@
 adapters on it, each imported by name.
 """
 
-from physgt.coupling.derived import OUTPUTS, Output, build_outputs
 from physgt.coupling.stepper import Stepper, StepperState
+from physgt.quantities.derived import OUTPUTS, Output, build_outputs
 
 __all__ = ["OUTPUTS", "Output", "Stepper", "StepperState", "build_outputs"]

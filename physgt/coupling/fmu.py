@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from physgt.coupling.derived import build_outputs
 from physgt.coupling.fmu_slave import NAME_FILE, SETTINGS_FILE, inputs
 from physgt.datasets import open_trajectory
 from physgt.datasets.vtkhdf import write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
+from physgt.quantities.derived import build_outputs
 from physgt.rates import start_alone
 from physgt.simulator import Simulator
 from physgt.task import Task
@@ -35,7 +35,7 @@ def write_fmu(
     """Pack a model and the first state of a start as an FMU for co-simulation, FMI 2.0.
 
     outputs: a TOML file with the tables [outputs.NAME] of derived outputs, see
-        physgt.coupling.derived; without it the mean of every target over the mesh.
+        physgt.quantities.derived; without it the mean of every target over the mesh.
 
     Raises PhysgtError for outputs that aren't numbers, and where the start lacks a forcing.
     """

@@ -18,9 +18,9 @@ from physgt.cells import CELL_TYPES
 from physgt.coupling.precice_library import LibraryParticipant
 from physgt.coupling.settings import StepperSettings
 from physgt.coupling.stepper import SAME_TIME, Stepper
-from physgt.coupling.surface import boundary_faces
 from physgt.datasets.vtkhdf import VTKHDFWriter
 from physgt.errors import PhysgtError
+from physgt.quantities.surface import boundary_faces
 from physgt.trajectory import Frame, Trajectory
 
 

@@ -10,11 +10,11 @@ from pydantic import Field as Setting
 from pydantic import ValidationError
 
 from physgt.case import Section
-from physgt.coupling.derived import build_outputs
 from physgt.coupling.stepper import Stepper
 from physgt.datasets import open_trajectory
 from physgt.device import find_device
 from physgt.errors import PhysgtError
+from physgt.quantities.derived import build_outputs
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 
@@ -26,7 +26,7 @@ class StepperSettings(Section):
     prescribed   a file with values over time that nobody else sets
     interpolate  allow other steps than the model's, see Stepper
     device       cpu, or cuda where there is one
-    outputs      derived fields by name: {kind = "heat_flux", ...}, see physgt.coupling.derived
+    outputs      derived fields by name: {kind = "heat_flux", ...}, see physgt.quantities.derived
 
     Paths are relative to the folder of the file.
     """

@@ -10,10 +10,10 @@ import numpy as np
 
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
-from physgt.coupling.derived import Output
 from physgt.coupling.state import StepperState, checked_rows, overlaid, replaced
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.quantities.derived import Output
 from physgt.rates import start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.integrator import Integrator, with_boundary_rates
@@ -61,7 +61,7 @@ class Stepper:
         prescribed, boundary, forcings: see physgt.rollout.rollout; what the task prescribes over
             time and is not told there must be set before the first step.
         interpolate: allow steps of other lengths than the model's, see `step`.
-        outputs: further fields to get, see physgt.coupling.derived.
+        outputs: further fields to get, see physgt.quantities.derived.
         """
         self.mesh: Mesh = initial.mesh
         self.task = restated(simulator.task, self.mesh, boundary, forcings)

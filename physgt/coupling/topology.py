@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.cells import CELL_TYPES
-from physgt.coupling.surface import linear_faces
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, mesh_edges
+from physgt.quantities.surface import linear_faces
 
 
 @dataclass(frozen=True, eq=False)

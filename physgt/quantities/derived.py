@@ -12,18 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from physgt.coupling.heat_flux import (
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.quantities.heat_flux import (
     heat_flux,
     heat_flux_density,
     nodal_heat_flux,
     nodal_reaction_heat_flux,
     reaction_heat_flux,
 )
-from physgt.coupling.linear_elements import simplices, volumes
-from physgt.coupling.output import Output, per_depth, surface_weights, target_of, total
-from physgt.coupling.surface import SimplexSurface, shape_gradients
-from physgt.errors import PhysgtError
-from physgt.mesh import Mesh
+from physgt.quantities.linear_elements import simplices
+from physgt.quantities.output import Output, per_depth, surface_weights, target_of, total
+from physgt.quantities.surface import SimplexSurface, shape_gradients
+from physgt.quantities.whole import (
+    divergence,
+    kinetic_energy,
+    largest,
+    volume_integral,
+    volume_mean,
+)
 from physgt.task import Field, Task
 from physgt.trajectory import Frame
 
@@ -44,14 +51,6 @@ def surface_integral(mesh: Mesh, task: Task, *, field: str, on: str) -> Output:
 def surface_mean(mesh: Mesh, task: Task, *, field: str, on: str) -> Output:
     """The mean of a target over a part of the boundary, by area."""
     target, weights = target_of(task, field), surface_weights(mesh, on)
-    return _weighted(target, np.arange(mesh.num_points), weights / weights.sum(), target.units)
-
-
-def volume_mean(mesh: Mesh, task: Task, *, field: str) -> Output:
-    """The mean of a target over the whole mesh, by volume."""
-    target, cells = target_of(task, field), simplices(mesh)
-    shares = np.repeat(volumes(mesh, cells), cells.shape[1])
-    weights = np.bincount(cells.ravel(), shares, mesh.num_points)
     return _weighted(target, np.arange(mesh.num_points), weights / weights.sum(), target.units)
 
 
@@ -117,6 +116,10 @@ OUTPUTS: dict[str, Callable[..., Output]] = {
     "surface_integral": surface_integral,
     "surface_mean": surface_mean,
     "volume_mean": volume_mean,
+    "volume_integral": volume_integral,
+    "largest": largest,
+    "kinetic_energy": kinetic_energy,
+    "divergence": divergence,
     "heat_flux": heat_flux,
     "nodal_heat_flux": nodal_heat_flux,
     "heat_flux_density": heat_flux_density,

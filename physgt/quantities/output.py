@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physgt.coupling.surface import SimplexSurface
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.quantities.surface import SimplexSurface
 from physgt.task import Field, Location, Task
 from physgt.trajectory import Frame
 

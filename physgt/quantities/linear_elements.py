@@ -7,9 +7,9 @@ from math import factorial
 import numpy as np
 from scipy import sparse
 
-from physgt.coupling.surface import shape_gradients
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.quantities.surface import shape_gradients
 
 
 def simplices(mesh: Mesh) -> np.ndarray:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from physgt.coupling.linear_elements import stiffness_and_mass
-from physgt.coupling.output import Output, per_depth, surface_weights, target_of, total
-from physgt.coupling.surface import SimplexSurface
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.quantities.linear_elements import stiffness_and_mass
+from physgt.quantities.output import Output, per_depth, surface_weights, target_of, total
+from physgt.quantities.surface import SimplexSurface
 from physgt.task import Task
 from physgt.trajectory import Frame
 
