@@ -20,6 +20,7 @@ from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import CylinderFamily
 from physgt.datasets.heat import HeatFamily
 from physgt.datasets.hyperelastic import HyperelasticFamily
+from physgt.datasets.pipe3d import Pipe3DFamily
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
@@ -31,6 +32,7 @@ GENERATORS: dict[str, type[CaseFamily]] = {
     "hyperelastic": HyperelasticFamily,
     "beam3d": Beam3DFamily,
     "airfoil": AirfoilFamily,
+    "pipe3d": Pipe3DFamily,
 }
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

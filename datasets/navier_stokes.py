@@ -1,17 +1,18 @@
-"""Unsteady incompressible flow in two dimensions.
+"""Unsteady incompressible flow in two or three dimensions.
 
     du/dt + (u . grad) u = -grad p + nu laplace u,    div u = 0,
 
 for a density of 1 kg/m3. Space: Taylor-Hood elements (velocity quadratic, pressure linear) on
-triangles, curved where the mesh is. Time: second-order backward differences (SBDF2: Ascher, Ruuth
-and Wetton, SIAM J. Numer. Anal. 32, 1995). Convection by a frozen field is implicit, the rest of
-it is extrapolated; so one sparse factorisation serves many steps, and these may be larger than
-fully explicit convection allows. On boundaries without a given velocity nothing is imposed:
-nu du/dn = p n, the usual outflow condition.
+triangles or tetrahedra, curved where the mesh is. Time: second-order backward differences (SBDF2:
+Ascher, Ruuth and Wetton, SIAM J. Numer. Anal. 32, 1995). Convection by a frozen field is implicit,
+the rest of it is extrapolated; so one sparse factorisation serves many steps, and these may be
+larger than fully explicit convection allows. On boundaries without a given velocity nothing is
+imposed: nu du/dn = p n, the usual outflow condition.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -23,8 +24,13 @@ from physgt.errors import PhysgtError
 
 Array = NDArray[np.float64]
 BoundaryVelocity = Callable[[Array, float], Array]
-"""Velocity (2, n) in m/s given at positions (2, n) in m at a time in s."""
+"""Velocity (D, n) in m/s given at positions (D, n) in m at a time in s."""
 
+# Of velocity and pressure, by dimension.
+ELEMENTS = {
+    2: (skfem.ElementTriP2, skfem.ElementTriP1),
+    3: (skfem.ElementTetP2, skfem.ElementTetP1),
+}
 # Largest (difference from the frozen field) * dt / h for which the extrapolated part is stable.
 COURANT_LIMIT = 0.4
 # Memory of the running mean that becomes the frozen field, in s.
@@ -50,16 +56,18 @@ def mesh_with_circle(
 
 
 class TaylorHood:
-    """The matrices of one mesh. n velocity nodes per component, q pressure nodes.
+    """The matrices of one mesh in D dimensions. n velocity nodes per component, q pressure nodes.
 
-    mass, stiffness (n, n); divergence: two (q, n), one a component; `vertices` and
+    mass, stiffness (n, n); divergence: D of (q, n), one a component; `vertices` and
     `pressure_vertices` are the numbers of the mesh's points among velocity and pressure nodes.
     """
 
-    def __init__(self, mesh: skfem.MeshTri1 | skfem.MeshTri2) -> None:
-        # Order 5 integrates the convection of straight triangles, 2 + 1 + 2, exactly.
-        self.velocity_basis = velocity = skfem.Basis(mesh, skfem.ElementTriP2(), intorder=5)
-        self.pressure_basis = pressure = velocity.with_element(skfem.ElementTriP1())
+    def __init__(self, mesh: skfem.Mesh) -> None:
+        self.dimension = mesh.dim()
+        quadratic, linear = ELEMENTS[self.dimension]
+        # Order 5 integrates the convection of straight cells, 2 + 1 + 2, exactly.
+        self.velocity_basis = velocity = skfem.Basis(mesh, quadratic(), intorder=5)
+        self.pressure_basis = pressure = velocity.with_element(linear())
         self.positions: Array = velocity.doflocs
         self.vertices = velocity.nodal_dofs[0]
         self.pressure_vertices = pressure.nodal_dofs[0]
@@ -67,22 +75,24 @@ class TaylorHood:
         self.stiffness = stiffness(velocity)
         self.divergence = [
             assemble(lambda u, p, w, axis=axis: -p * grad(u)[axis], velocity, pressure)
-            for axis in range(2)
+            for axis in range(self.dimension)
         ]
         self.node_size = _node_size(velocity)
         self._prepare_convection()
 
     def _prepare_convection(self) -> None:
-        """Tables over M triangles with Q quadrature points each.
+        """Tables over M cells with Q quadrature points and F shape functions each.
 
-        _shape_functions (Q, 6), _table (3 Q, 6): values, and derivatives on the reference triangle;
-        _weighted_inverse_jacobian (2, 2, Q, M); _scatter (n, 6 M): sums triangles into nodes.
+        _shape_functions (Q, F), _table ((1 + D) Q, F): values, and derivatives on the reference
+        cell; _weighted_inverse_jacobian (D, D, Q, M); _scatter (n, F M): sums cells into nodes.
         """
         basis = self.velocity_basis
         nodes, quadrature_points = basis.element_dofs, basis.quadrature[0]
         functions = [basis.elem.lbasis(quadrature_points, i) for i in range(basis.Nbfun)]
         self._shape_functions = np.stack([value for value, _ in functions], axis=-1)
-        derivatives = [np.stack([d[axis] for _, d in functions], axis=-1) for axis in range(2)]
+        derivatives = [
+            np.stack([d[axis] for _, d in functions], axis=-1) for axis in range(self.dimension)
+        ]
         self._table = np.concatenate([self._shape_functions, *derivatives])
         inverse_jacobian = basis.mapping.invDF(quadrature_points) * basis.dx
         self._weighted_inverse_jacobian = np.ascontiguousarray(np.swapaxes(inverse_jacobian, 2, 3))
@@ -92,24 +102,32 @@ class TaylorHood:
         )
 
     def convection(self, velocity: Array) -> Array:
-        """(u . grad) u tested with every basis function: (n, 2) -> (n, 2).
+        """(u . grad) u tested with every basis function: (n, D) -> (n, D).
 
-        Dense algebra on the reference triangle: four times faster than sparse matrices.
+        Dense algebra on the reference cell: four times faster than sparse matrices.
         """
-        nodes = self.velocity_basis.element_dofs
+        nodes, axes = self.velocity_basis.element_dofs, range(self.dimension)
         at_points = self._table @ np.take(velocity.T, nodes, axis=1)
-        at_points = at_points.reshape(2, 3, len(self._shape_functions), nodes.shape[1])
+        at_points = at_points.reshape(self.dimension, len(axes) + 1, -1, nodes.shape[1])
         to_reference = self._weighted_inverse_jacobian
-        speed = to_reference[:, 0] * at_points[0, 0] + to_reference[:, 1] * at_points[1, 0]
-        change = speed[0] * at_points[:, 1] + speed[1] * at_points[:, 2]
-        return self._scatter @ (self._shape_functions.T @ change).reshape(2, -1).T
+        speed = sum(to_reference[:, axis] * at_points[axis, 0] for axis in axes)
+        change = sum(speed[axis] * at_points[:, 1 + axis] for axis in axes)
+        return self._scatter @ (self._shape_functions.T @ change).reshape(len(axes), -1).T
+
+    def divergence_of(self, velocity: Array) -> Array:
+        """Divergence of a velocity (n, D) tested with each pressure basis function: (q,)."""
+        pairs = zip(self.divergence, velocity.T, strict=True)
+        total: Array = sum(matrix @ component for matrix, component in pairs)
+        return total
 
     def convection_matrix(self, velocity: Array) -> sparse.csr_matrix:
-        """The matrix of (w . grad) for a fixed field w (n, 2)."""
+        """The matrix of (w . grad) for a fixed field w (n, D)."""
         basis = self.velocity_basis
-        wx, wy = (basis.interpolate(component) for component in velocity.T.copy())
+        wind = {f"w{k}": basis.interpolate(w) for k, w in enumerate(velocity.T.copy())}
         return assemble(
-            lambda u, v, w: v * (w.x * grad(u)[0] + w.y * grad(u)[1]), basis, x=wx, y=wy
+            lambda u, v, w: v * sum(w[name] * grad(u)[k] for k, name in enumerate(wind)),
+            basis,
+            **wind,
         )
 
 
@@ -117,7 +135,7 @@ class IncompressibleFlow:
     """Time steps of one flow.
 
     `boundary_velocity` gives the velocity on the boundary facets `held`, numbers of the mesh's
-    facets; the others, at least one, are outflow. `velocity` (n, 2) and `pressure` (q,) are those
+    facets; the others, at least one, are outflow. `velocity` (n, D) and `pressure` (q,) are those
     of `time` in s. The first is the Stokes flow of the boundary velocity at time 0.
     """
 
@@ -139,7 +157,7 @@ class IncompressibleFlow:
         self.pressure = np.zeros(space.pressure_basis.N)
         self._factorize(viscosity * space.stiffness)
         self._fastest_boundary = 0.0
-        self.velocity = self._solve(load=np.zeros((space.velocity_basis.N, 2)))
+        self.velocity = self._solve(load=np.zeros((space.velocity_basis.N, space.dimension)))
         self._previous_velocity = self.velocity
         self._previous_convection = space.convection(self.velocity)
         self._mean_velocity = self.velocity
@@ -164,19 +182,19 @@ class IncompressibleFlow:
         self._check_bounded()
 
     def reaction(self, nodes: NDArray[np.int64]) -> Array:
-        """Force (2,) in N/m of the flow on the boundary velocity nodes `nodes`.
+        """Force (D,), in N/m in two dimensions and N in three, of the flow on velocity `nodes`.
 
         From the residual of the momentum equation, which is more accurate than an integral of
         stresses over the boundary (John, Int. J. Numer. Meth. Fluids 44, 2004).
         """
         residual = self._momentum[nodes] @ self.velocity - self._load[nodes]
-        for axis in range(2):
-            residual[:, axis] += self.space.divergence[axis].T.tocsr()[nodes] @ self.pressure
+        for axis, divergence in enumerate(self.space.divergence):
+            residual[:, axis] += divergence.T.tocsr()[nodes] @ self.pressure
         return -residual.sum(axis=0)
 
     def divergence(self) -> Array:
         """Divergence tested with each pressure basis function (q,): zero but for rounding."""
-        return sum(self.space.divergence[axis] @ self.velocity[:, axis] for axis in range(2))
+        return self.space.divergence_of(self.velocity)
 
     def _refreeze_where_too_far(self, velocity: Array) -> None:
         if self._courant(velocity - self._frozen_velocity) <= COURANT_LIMIT:
@@ -196,17 +214,21 @@ class IncompressibleFlow:
         )
 
     def _factorize(self, momentum: sparse.csr_matrix) -> None:
-        """Factorise [[A, 0, Bx'], [0, A, By'], [Bx, By, 0]] on the free velocity nodes."""
+        """Factorise [[A, 0, Bx'], [0, A, By'], [Bx, By, 0]] on the free velocity nodes.
+
+        Or the same with three components.
+        """
         self._momentum = momentum.tocsr()
         rows = self._momentum[self._free]
         block, self._momentum_of_held = rows[:, self._free], rows[:, self.held_nodes]
-        bx, by = self._free_divergence
-        system = sparse.bmat([[block, None, bx.T], [None, block, by.T], [bx, by, None]], "csc")
+        components = sparse.block_diag([block] * self.space.dimension)
+        divergence = sparse.hstack(self._free_divergence)
+        system = sparse.bmat([[components, divergence.T], [divergence, None]], "csc")
         self._factors = factorize(system)
         self.factorizations += 1
 
     def _solve(self, load: Array) -> Array:
-        """Velocity (n, 2) for a load (n, 2), boundary velocity included; sets the pressure."""
+        """Velocity (n, D) for a load (n, D), boundary velocity included; sets the pressure."""
         free, count = self._free, len(self._free)
         held = self._boundary_velocity(self.space.positions[:, self.held_nodes], self.time).T
         self._fastest_boundary = max(self._fastest_boundary, float(np.abs(held).max()))
@@ -214,10 +236,11 @@ class IncompressibleFlow:
         velocity[self.held_nodes] = held
         self._load = load
         momentum = load[free] - self._momentum_of_held @ held
-        continuity = -sum(self.space.divergence[axis] @ velocity[:, axis] for axis in range(2))
+        continuity = -self.space.divergence_of(velocity)
         solution = self._factors.solve(np.concatenate([*momentum.T, continuity]))
-        velocity[free, 0], velocity[free, 1] = solution[:count], solution[count : 2 * count]
-        self.pressure = solution[2 * count :]
+        size = self.space.dimension * count
+        velocity[free] = solution[:size].reshape(-1, count).T
+        self.pressure = solution[size:]
         return velocity
 
     def _check_bounded(self) -> None:
@@ -229,8 +252,10 @@ class IncompressibleFlow:
 
 
 def _node_size(basis: skfem.Basis) -> Array:
-    """Edge length (n,) of the smallest triangle at each node, as if of equal sides."""
-    size = np.full(basis.N, np.inf)
+    """Edge length (n,) of the smallest cell at each node, as if it were half a square or a sixth
+    of a cube."""
+    dimension, size = basis.mesh.dim(), np.full(basis.N, np.inf)
+    lengths = (math.factorial(dimension) * basis.dx.sum(axis=1)) ** (1 / dimension)
     for dofs in basis.element_dofs:
-        np.minimum.at(size, dofs, np.sqrt(2 * basis.dx.sum(axis=1)))
+        np.minimum.at(size, dofs, lengths)
     return size
