@@ -36,6 +36,11 @@ def restated(
                 f"{rule.name}: the model was trained with it {learned} on {different} of these "
                 "nodes; what may be stated anew is what its task states."
             )
+        if task.restated([rule], {}).motion_columns != task.motion_columns:
+            raise PhysgtError(
+                f"{rule.name}: the model was trained with this field at rest on all boundaries "
+                "and isn't told how they move it; train it with a case that drives the field."
+            )
     return changed
 
 

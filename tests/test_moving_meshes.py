@@ -329,6 +329,20 @@ def test_conditions_on_points_state_displacements_from_the_mesh() -> None:
     assert (moved[left, 1] != 0).any()
 
 
+def test_what_never_moved_in_training_is_not_driven_in_another_scenario() -> None:
+    rules = tuple(BoundaryCondition(name, "points", "held") for name in ("left", "right"))
+    ramp = Table((0.0, 1.0), ((0.0, 0.0), (0.2, 0.0)))
+    driven, start = [BoundaryCondition("right", "points", ramp)], pulled_plate().initial()
+    with pytest.raises(
+        PhysgtError, match="'right', field 'points': the model was trained with this"
+    ):
+        rollout(simulator_of(dataclasses.replace(PULL, boundary=rules)), start, 3, boundary=driven)
+    prediction = rollout(simulator_of(PULL), start, 3, boundary=driven)
+    right = start.mesh.node_sets["right"]
+    moved = positions(prediction)[:, right, 0] - start.mesh.points[right, 0]
+    np.testing.assert_allclose(moved, np.tile(0.02 * np.arange(4)[:, None], (1, 5)), atol=1e-6)
+
+
 def test_moving_is_no_option_of_a_model() -> None:
     with pytest.raises(PhysgtError, match="meshgraphnet has no option 'moving'"):
         Simulator(PULL, 2, "meshgraphnet", {"moving": True})

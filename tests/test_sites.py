@@ -270,3 +270,11 @@ def test_a_finite_volume_case_is_trained_rolled_out_scored_and_drawn_where_its_f
     assert np.isfinite(score(prediction, data)["rmse"]).all()
     render(prediction, "p", tmp_path / "p.png", reference=data)
     assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_the_page_on_cells_shows_a_case_that_is_read(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "cells.md").read_text()
+    (tmp_path / "case.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    task = read_case(tmp_path / "case.toml").task()
+    assert task.location == "cell"
+    assert {field.location for field in task.targets} == {"cell"}
