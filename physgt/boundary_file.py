@@ -35,6 +35,8 @@ def read_scenario(path: Path | str) -> Scenario:
         unknown = sorted(set(values) - {"boundary", "forcings"})
         if unknown:
             raise PhysgtError(f"unknown key '{unknown[0]}'; expected boundary, forcings.")
+        for key, said in values.items():
+            _require_table(f"[{key}]", said)
         boundary = with_tables_read(values.get("boundary", {}), path.parent)
         return Scenario(
             boundary_conditions(boundary),
@@ -54,6 +56,7 @@ def boundary_conditions(tables: Tables) -> tuple[BoundaryCondition, ...]:
     """
     found = []
     for nodes, fields in tables.items():
+        _require_table(f"[boundary.{nodes}]", fields)
         region = fields.get("where")
         if region is not None:
             _check_region(nodes, region)
@@ -124,6 +127,11 @@ def _forcings(tables: Tables, folder: Path) -> dict[str, Condition]:
         except PhysgtError as error:
             raise PhysgtError(f"[forcings] {name}: {error}") from error
     return found
+
+
+def _require_table(name: str, said: Any) -> None:
+    if not isinstance(said, Mapping):
+        raise PhysgtError(f"{name} is {said!r}; expected a table of names and conditions.")
 
 
 def _with_file_read(said: Any, folder: Path) -> Any:

@@ -100,6 +100,7 @@ def rollout(
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
+    run.require_stated_until(num_steps)
     if output is not None:
         return _Writing(run, kept, Path(output), dict(command or {})).write(
             num_steps, resume, progress
@@ -126,6 +127,7 @@ def integrate(
     if num_steps < 1:
         raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
+    run.require_stated_until(num_steps)
     for state in run.states(num_steps):
         yield state.time, simulator.task.unpack_state(state.values, initial.mesh)
 
@@ -171,6 +173,11 @@ class _Run:
                 self.watch.tell(f"{reason} Handed back after step {step - 1}.")
                 return
             yield State(step, self.time(step), values, self.watch.note)
+
+    def require_stated_until(self, num_steps: int) -> None:
+        """Raise PhysgtError before anything is computed where boundary values end too early."""
+        self.boundary.forcing(self.time(num_steps - 1))
+        self.boundary.enforce(self.boundary.initial_state(), self.time(num_steps))
 
     def time(self, step: int) -> float:
         # origin + step * dt rather than a running sum, whose rounding would show in long files.

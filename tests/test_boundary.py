@@ -445,6 +445,32 @@ def test_the_command_line_states_another_scenario(heat, tmp_path, capsys) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[boundary]\nrim = 3", r"\[boundary.rim\] is 3; expected a table"),
+        ("forcings = 3", r"\[forcings\] is 3; expected a table"),
+        ("[boundary.rim]\ntemperature = {}", r"temperature: the keys \[\]"),
+        ("[boundary.rim]\ntemperature.q = 1", r"\[boundary.rim\] temperature: the keys \['q'\]"),
+        ("boundary = ", "not valid TOML"),
+    ],
+)
+def test_a_scenario_that_cannot_be_read_is_one_line_with_file_and_key(text, message, tmp_path):
+    path = tmp_path / "ramp.toml"
+    path.write_text(text)
+    with pytest.raises(PhysgtError, match=message) as error:
+        read_scenario(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_a_table_that_ends_before_the_rollout_does_stops_it_before_anything_is_written(
+    heat, tmp_path
+) -> None:
+    with pytest.raises(PhysgtError, match=r"covers 0 to 1 s, but 1\.1 s is needed"):
+        rollout(simulator_of(on_rim(RAMP)), heat.initial(), 11, output=tmp_path / "out.vtkhdf")
+    assert not list(tmp_path.iterdir())
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(), flags=re.S)
 

@@ -93,7 +93,7 @@ def test_prescribed_values_must_be_given_and_must_cover_the_rollout(heat):
     simulator = simulator_of(with_boundary("prescribed"))
     with pytest.raises(PhysgtError, match=r"\['temperature'\] over time.*--prescribed FILE"):
         rollout(simulator, heat.initial(), 3)
-    with pytest.raises(PhysgtError, match=r"cover 0 to 1 s, but the rollout needs 1\.1 s"):
+    with pytest.raises(PhysgtError, match=r"cover 0 to 1 s, but the rollout needs 2 s"):
         rollout(simulator, heat.initial(), 20, prescribed=ramp(heat))
 
 
