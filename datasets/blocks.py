@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pyvista as pv
 
+from physgt.datasets.parts import NamedParts
 from physgt.datasets.snapshots import Snapshot
-from physgt.datasets.vtk_files import snapshot_of_grid
+from physgt.datasets.vtk_files import TIME, snapshot_of_grid, vtk_errors
+from physgt.errors import PhysgtError
+
+MULTIBLOCK = (".vtm", ".vtmb")
+
+
+def read_blocks(path: Path) -> dict[str, Snapshot]:
+    """The grids of a multi-block file of VTK, by name."""
+    try:
+        files = [entry.get("file") for entry in ElementTree.parse(path).iter("DataSet")]
+    except ElementTree.ParseError as error:
+        raise PhysgtError(f"{path}: truncated or damaged XML, {error}.") from error
+    for file in files:
+        # VTK would leave out what isn't there.
+        if file and not (path.parent / file).is_file():
+            raise PhysgtError(f"{path}: names {file}, which isn't there; copy it as well.")
+    with vtk_errors(path):
+        return named_snapshots(pv.get_reader(path).read())
+
+
+def time_of_blocks(path: Path) -> float | None:
+    """What the field data of the file itself says."""
+    try:
+        arrays = ElementTree.parse(path).findall("FieldData/DataArray")
+    except ElementTree.ParseError as error:
+        raise PhysgtError(f"{path}: truncated or damaged XML, {error}.") from error
+    for array in arrays:
+        if array.get("Name") == TIME and array.get("format") == "ascii":
+            return float(array.text or "0")
+    return None
+
+
+class JoinParts:
+    """Joins the parts of each time in the way that those of the first time lie."""
+
+    def __init__(self) -> None:
+        self._named: NamedParts | None = None
+
+    def __call__(self, found: Mapping[str, Snapshot]) -> Snapshot:
+        if self._named is None:
+            self._named = NamedParts.of(found, {})
+        return self._named.joined(found)
 
 
 def named_snapshots(group: Any) -> dict[str, Snapshot]:

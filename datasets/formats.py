@@ -185,6 +185,11 @@ FORMATS: dict[str, Format] = {
         _later("pvd", "write_pvd"),
         (".pvd",),
     ),
+    "vtk_series": Format(
+        "file series of ParaView (.vtm.series, .vtu.series, ...)",
+        _named(".series"),
+        _later("vtk_series", "read_vtk_series"),
+    ),
     "openfoam": Format(
         "OpenFOAM case directories (also named by a .foam file in them)",
         _later("openfoam", "is_openfoam"),
@@ -216,7 +221,7 @@ FORMATS: dict[str, Format] = {
         _later("xdmf", "read_xdmf"),
     ),
     "mesh": Format(
-        "single meshes of VTK (.vtu, .vtk, .pvtu, ...), AVS UCD, Gmsh, Abaqus, Nastran, MED, "
+        "single meshes of VTK (.vtu, .vtk, .pvtu, .vtm, ...), AVS UCD, Gmsh, Abaqus, Nastran, MED, "
         "SU2 and what else meshio reads",
         _later("mesh_files", "is_mesh_file"),
         _later("mesh_files", "read_single"),

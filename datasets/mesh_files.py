@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from physgt.datasets.blocks import MULTIBLOCK, JoinParts, read_blocks, time_of_blocks
 from physgt.datasets.meshio_bridge import read_mesh_file, suffixes
 from physgt.datasets.snapshots import Snapshot, trajectory_of
 from physgt.datasets.vtk_files import VTK_SUFFIXES, read_vtk_file, time_of_vtk_file
@@ -11,7 +13,7 @@ from physgt.trajectory import Trajectory
 
 
 def is_mesh_file(path: Path) -> bool:
-    known = (*VTK_SUFFIXES, ".ucd", *suffixes())
+    known = (*VTK_SUFFIXES, *MULTIBLOCK, ".ucd", *suffixes())
     return path.is_file() and path.name.lower().endswith(known)
 
 
@@ -21,11 +23,25 @@ def read_single(path: Path) -> Trajectory:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    return read_vtk_file(path) if _belongs_to_vtk(path) else read_mesh_file(path)
+    return snapshot_reader()(path)
+
+
+def snapshot_reader() -> Callable[[Path], Snapshot]:
+    """Reads the files of a series, which all have the same mesh: blocks are joined alike."""
+    join = JoinParts()
+
+    def read(path: Path) -> Snapshot:
+        if path.suffix.lower() in MULTIBLOCK:
+            return join(read_blocks(path))
+        return read_vtk_file(path) if _belongs_to_vtk(path) else read_mesh_file(path)
+
+    return read
 
 
 def time_of(path: Path) -> float | None:
     """The time that the file itself tells, in s."""
+    if path.suffix.lower() in MULTIBLOCK:
+        return time_of_blocks(path)
     return time_of_vtk_file(path) if _belongs_to_vtk(path) else None
 
 

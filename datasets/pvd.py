@@ -9,27 +9,41 @@ from os import PathLike
 from pathlib import Path
 from xml.etree import ElementTree
 
-from physgt.datasets.snapshots import trajectory_of
+from physgt.datasets.blocks import JoinParts
+from physgt.datasets.mesh_files import read_snapshot, snapshot_reader
+from physgt.datasets.snapshots import Snapshot, trajectory_of
 from physgt.datasets.vtk_bridge import to_pyvista
-from physgt.datasets.vtk_files import read_vtk_files
 from physgt.errors import PhysgtError
 from physgt.trajectory import Frame, Trajectory
 
 
 def read_pvd(path: Path) -> Trajectory:
-    """All times of a collection; the parts of a time are joined where they share points."""
+    """All times of a collection, of files of any kind; parts are joined where they share points.
+
+    Parts become cell sets under their names; those of a lower dimension node sets, and cell sets
+    of the cells behind them.
+    """
     try:
         listed = ElementTree.parse(path).getroot().findall("Collection/DataSet")
-        parts: dict[float, list[Path]] = {}
+        parts: dict[float, dict[str, Path]] = {}
         for entry in listed:
-            time = float(entry.get("timestep", "0"))
-            parts.setdefault(time, []).append(path.parent / entry.attrib["file"])
+            at_time = parts.setdefault(float(entry.get("timestep", "0")), {})
+            name = entry.get("name") or f"part {entry.get('part', '0')}"
+            while name in at_time:
+                name += " again"
+            at_time[name] = path.parent / entry.attrib["file"]
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise PhysgtError(f"{path}: truncated or damaged collection, {error}.") from error
     if not parts:
         raise PhysgtError(f"{path}: lists no files; export the collection again.")
-    files = list(parts.values())
-    return trajectory_of(path, list(parts), lambda i: read_vtk_files(files[i]))
+    times, read, join = list(parts.values()), snapshot_reader(), JoinParts()
+
+    def read_time(i: int) -> Snapshot:
+        if len(times[i]) == 1:
+            return read(*times[i].values())
+        return join({name: read_snapshot(file) for name, file in times[i].items()})
+
+    return trajectory_of(path, list(parts), read_time)
 
 
 def write_pvd(trajectory: Trajectory, path: str | PathLike[str]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from physgt.datasets.mesh_files import is_mesh_file, read_snapshot, time_of
+from physgt.datasets.mesh_files import is_mesh_file, snapshot_reader, time_of
 from physgt.datasets.snapshots import trajectory_of
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
@@ -28,10 +28,11 @@ def read_series(path: Path) -> Trajectory:
     paths = list(files.values())
     told = [time_of(file) for file in paths]
     times = [time for time in told if time is not None]
+    read = snapshot_reader()
     return trajectory_of(
         path,
         times if len(times) == len(paths) else list(files),
-        lambda i: read_snapshot(paths[i]),
+        lambda i: read(paths[i]),
     )
 
 

@@ -5,7 +5,7 @@ Source: "VTK File Formats", the appendix of The VTK User's Guide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,19 +38,8 @@ def read_vtk_file(path: Path) -> Snapshot:
     Raises PhysgtError for whatever VTK reports while reading, for an empty grid and for unknown
     cell types.
     """
-    return read_vtk_files([path])
-
-
-def read_vtk_files(paths: Sequence[Path]) -> Snapshot:
-    """The grid of one time from the files of its parts, joined where they share points."""
-    grids = []
-    for path in paths:
-        with vtk_errors(path):
-            grids.append(_read_grid(path))
-    with vtk_errors(paths[0]):
-        if len(grids) > 1:
-            return snapshot_of(merge_points(pv.MultiBlock(grids).combine()))
-        return snapshot_of(grids[0])
+    with vtk_errors(path):
+        return snapshot_of(_read_grid(path))
 
 
 def _read_grid(path: Path) -> pv.DataSet:

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, Callable[[Path, Path], Path]] = {
     "vtkhdf": written(".vtkhdf"),
     "pvd": written(".pvd"),
     "openfoam": openfoam,
+    "vtk_series": lambda *_: Path(__file__).parent / "data" / "vtm" / "box.vtm.series",
     "ensight": lambda shared_data, _: shared_data / "files" / "ensight" / "blow2_bin.case",
     "cgns": lambda shared_data, _: shared_data / "files" / "cgns" / "sqnz_s.adf.cgns",
     "fluent": lambda shared_data, _: shared_data / "files" / "fluent_cff" / "room.cas.h5",

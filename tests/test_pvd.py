@@ -45,6 +45,7 @@ def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) ->
     assert trajectory.times.tolist() == [0.5]
     assert (trajectory.mesh.num_points, trajectory.mesh.num_cells) == (10, 4)
     np.testing.assert_array_equal(trajectory.frame(0)["x"], trajectory.mesh.points[:, 0])
+    assert trajectory.mesh.cell_sets["part 1"].tolist() == [2, 3]
 
 
 def test_a_truncated_or_empty_collection_and_a_missing_file_are_named(tmp_path: Path) -> None:
