@@ -41,9 +41,7 @@ def test_one_file_of_blocks_tells_its_time(exported: Path) -> None:
 
 def test_a_block_or_a_listed_file_that_is_missing_is_named(exported: Path) -> None:
     (exported / "box_2" / "boundary" / "inlet.vtp").unlink()
-    with pytest.raises(
-        PhysgtError, match=r"box_2\.vtm: names box_2/boundary/inlet\.vtp, which"
-    ):
+    with pytest.raises(PhysgtError, match=r"box_2\.vtm: names box_2/boundary/inlet\.vtp, which"):
         open_trajectory(exported / "box.vtm.series")
     (exported / "box_0.vtm").unlink()
     with pytest.raises(PhysgtError, match=r"box\.vtm\.series: lists box_0\.vtm, which isn't there"):
