@@ -6,16 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvista as pv
 from scipy.spatial import cKDTree
+from vtkmodules.vtkCommonDataModel import vtkCompositeDataSet, vtkMultiBlockDataSet
 from vtkmodules.vtkIOGeometry import vtkOpenFOAMReader
 
 from physgt.datasets.openfoam_files import Patch, read_labels, read_patches, read_zones
+from physgt.datasets.remembered import Remembered
 from physgt.datasets.snapshots import Snapshot
-from physgt.datasets.vtk_bridge import from_pyvista, named_blocks
+from physgt.datasets.vtk_bridge import MeshKeeper, named_blocks
 from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
 
 
 class FoamPiece:
@@ -30,6 +34,10 @@ class FoamPiece:
         self.root, self.region = root, region
         self.polymesh = root / "constant" / region / "polyMesh"
         self.patches: list[Patch] = read_patches(self.polymesh)
+        self._keeper = MeshKeeper()
+        self._with_sets: Remembered[Mesh, Mesh] = Remembered(
+            lambda mesh: replace(mesh, node_sets=self._sets[0], cell_sets=self._sets[1])
+        )
         self._reader = _reader(root, region)
         values = self._reader.GetTimeValues()
         self.times = [values.GetValue(i) for i in range(values.GetNumberOfTuples())]
@@ -44,12 +52,11 @@ class FoamPiece:
     def snapshot(self, i: int) -> Snapshot:
         """The mesh, with its sets, and the fields at time number i."""
         self._reader.UpdateTimeStep(self.times[i])
-        grid = _blocks(self._reader, self.region).get("internalMesh")
+        grid = _internal_mesh(self._reader.GetOutput(), self.region)
         if grid is None or not grid.n_cells:
             raise PhysgtError(f"the mesh is empty: {self.polymesh} has no cells that can be read.")
-        mesh, node, cell = from_pyvista(grid, planar=False)
-        node_sets, cell_sets = self._sets
-        return Snapshot(replace(mesh, node_sets=node_sets, cell_sets=cell_sets), node, cell)
+        mesh, node, cell = self._keeper(grid)
+        return Snapshot(self._with_sets(mesh), node, cell)
 
     @cached_property
     def _sets(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -115,6 +122,22 @@ def _parts(reader: vtkOpenFOAMReader) -> Iterator[str]:
 def _blocks(reader: vtkOpenFOAMReader, region: str) -> dict[str, pv.DataSet | pv.MultiBlock]:
     blocks = named_blocks(pv.wrap(reader.GetOutput()))
     return named_blocks(blocks.get(region)) if region else blocks
+
+
+def _internal_mesh(output: vtkMultiBlockDataSet, region: str) -> pv.UnstructuredGrid | None:
+    """The block of the cells alone: to wrap all patches at each time would take longer."""
+    blocks = _named(output)
+    found = (_named(blocks.get(region)) if region else blocks).get("internalMesh")
+    return None if found is None else pv.wrap(found)
+
+
+def _named(group: vtkMultiBlockDataSet | None) -> dict[str, Any]:
+    numbers = range(group.GetNumberOfBlocks() if group is not None else 0)
+    return {
+        group.GetMetaData(i).Get(vtkCompositeDataSet.NAME()).strip(): group.GetBlock(i)
+        for i in numbers
+        if group is not None and group.HasMetaData(i)
+    }
 
 
 def _nodes(tree: cKDTree, part: pv.DataSet | None) -> np.ndarray:

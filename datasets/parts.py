@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from physgt.cells import CELL_TYPES
 from physgt.datasets.main_cells import keep_main_cells
+from physgt.datasets.remembered import Remembered
 from physgt.datasets.snapshots import Snapshot
 from physgt.errors import PhysgtError
 from physgt.faces import cells_behind
@@ -32,6 +33,13 @@ class Parts:
 
     points: list[np.ndarray]
     cells: np.ndarray
+
+    def __post_init__(self) -> None:
+        order = np.empty_like(self.cells)
+        order[self.cells] = np.arange(len(self.cells))
+        object.__setattr__(self, "_order", order)
+        whole = Remembered[Mesh, Mesh](lambda *parts: self._mesh(parts).take_cells(order))
+        object.__setattr__(self, "_whole", whole)
 
     @classmethod
     def coinciding(cls, meshes: Sequence[Mesh]) -> Parts:
@@ -62,12 +70,12 @@ class Parts:
                     f"part {i} has {part.mesh.num_points} points, but {len(new)} at the first "
                     "time; physgt needs one mesh for all times."
                 )
-        order = np.empty_like(self.cells)
-        order[self.cells] = np.arange(len(self.cells))
+        order: np.ndarray = self._order  # type: ignore[attr-defined]
+        mesh: Mesh = self._whole(*(part.mesh for part in parts))  # type: ignore[attr-defined]
         node_names = [n for n in parts[0].node if all(n in part.node for part in parts)]
         cell_names = [n for n in parts[0].cell if all(n in part.cell for part in parts)]
         return Snapshot(
-            self._mesh([part.mesh for part in parts]).take_cells(order),
+            mesh,
             {name: self._on_points([part.node[name] for part in parts]) for name in node_names},
             {name: np.concatenate([p.cell[name] for p in parts])[order] for name in cell_names},
             parts[0].constant,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from physgt.cells import VTK_NUMBERS
+from physgt.datasets.remembered import Remembered
 from physgt.datasets.snapshots import Snapshot
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
@@ -27,6 +28,9 @@ class PlanarCase:
     nodes: np.ndarray
     faces: Mesh
     sides: Sequence[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_front", Remembered[Mesh, Mesh](self._front_of))
 
     @classmethod
     def of(cls, layer: Mesh, sides: list[np.ndarray], names: Sequence[str] = ()) -> PlanarCase:
@@ -53,23 +57,26 @@ class PlanarCase:
 
     def front(self, layer: Snapshot) -> Snapshot:
         """The layer's front: nodes and vectors in the plane's axes, cell data face by face."""
-        mesh, new_number = layer.mesh, np.full(layer.mesh.num_points, -1)
+        mesh: Mesh = self._front(layer.mesh)  # type: ignore[attr-defined]
+        return Snapshot(
+            mesh=mesh,
+            node={name: self._turned(v[self.nodes]) for name, v in layer.node.items()},
+            cell={name: self._turned(v) for name, v in layer.cell.items()},
+        )
+
+    def _front_of(self, mesh: Mesh) -> Mesh:
+        new_number = np.full(mesh.num_points, -1)
         new_number[self.nodes] = np.arange(len(self.nodes))
         points = mesh.points[self.nodes][:, self.axes]
         # The plane has one height, even where the file's digits differ in the last place.
         points[:, 2] = points[0, 2]
         kept = [name for name in mesh.node_sets if name not in self.sides]
         node_sets = {name: new_number[mesh.node_sets[name]] for name in kept}
-        cell_sets = {n: ids for n, ids in mesh.cell_sets.items() if n not in self.sides}
-        return Snapshot(
-            mesh=replace(
-                self.faces,
-                points=points,
-                node_sets={name: ids[ids >= 0] for name, ids in node_sets.items()},
-                cell_sets=cell_sets,
-            ),
-            node={name: self._turned(v[self.nodes]) for name, v in layer.node.items()},
-            cell={name: self._turned(v) for name, v in layer.cell.items()},
+        return replace(
+            self.faces,
+            points=points,
+            node_sets={name: ids[ids >= 0] for name, ids in node_sets.items()},
+            cell_sets={n: ids for n, ids in mesh.cell_sets.items() if n not in self.sides},
         )
 
     def _turned(self, values: np.ndarray) -> np.ndarray:

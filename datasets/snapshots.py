@@ -91,6 +91,8 @@ class _Layout:
     first_points: np.ndarray
     entries: dict[str, _Entry]
     left_out: list[str]
+    compared: list[Mesh] = field(default_factory=list)
+    """The mesh that was checked last: readers hand over the same object while it doesn't change."""
 
     @classmethod
     def of(
@@ -126,12 +128,15 @@ class _Layout:
         return cls(source, times, mesh, first.mesh.points, by_name, left_out)
 
     def check_mesh(self, i: int, mesh: Mesh) -> None:
+        if self.compared and mesh is self.compared[0]:
+            return
         _check_same_mesh(self.source, self.times, i, mesh, self.mesh)
         if "points" not in self.entries and not np.array_equal(mesh.points, self.first_points):
             raise PhysgtError(
                 f"{self._at(i)} the points have moved, but not at the second and the last time; "
                 "start the series where the motion starts."
             )
+        self.compared[:] = [mesh]
 
     def values(self, name: str, i: int, snapshot: Snapshot) -> np.ndarray:
         entry = self.entries[name]

@@ -78,6 +78,27 @@ def from_pyvista(
     return mesh, _numbers(cells.point_data), _numbers(cells.cell_data)
 
 
+class MeshKeeper:
+    """from_pyvista for a grid that is read again and again: one Mesh while VTK's stays the same."""
+
+    def __init__(self) -> None:
+        self._state: tuple[int, ...] = ()
+        self._mesh: Mesh | None = None
+
+    def __call__(
+        self, grid: pv.UnstructuredGrid
+    ) -> tuple[Mesh, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        # VTK stamps each change of any object with the next number of one count.
+        state = tuple(
+            part.GetMTime()
+            for part in (grid.GetPoints(), grid.GetPoints().GetData(), grid.GetCells())
+        )
+        if self._mesh is None or state != self._state:
+            self._mesh = from_pyvista(grid, planar=False)[0]
+            self._state = state
+        return self._mesh, _numbers(grid.point_data), _numbers(grid.cell_data)
+
+
 def named_blocks(group: Any) -> dict[str, Any]:
     """The blocks of a multi-block data set by name, but for empty ones; none for anything else."""
     if not isinstance(group, pv.MultiBlock):

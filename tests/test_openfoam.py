@@ -307,6 +307,23 @@ def test_a_wedge_stays_in_space_and_its_collapsed_axis_is_no_side() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("case", ["box", "box_decomposed"])
+def test_points_that_move_are_a_field(small: Path, case: str) -> None:
+    for root in [small / case, *(small / case).glob("processor*")]:
+        points = root / "constant" / "polyMesh" / "points"
+        for time, scale in {"0.01": 1.5, "0.02": 2.0}.items() if points.is_file() else ():
+            (root / time / "polyMesh").mkdir()
+            text = re.sub(
+                r"\n\((\S+) (\S+ \S+)\)", lambda m, s=scale: f"\n({s * float(m[1])} {m[2]})",
+                points.read_text(),
+            )  # fmt: skip
+            (root / time / "polyMesh" / "points").write_text(text)
+    found, still = open_trajectory(small / case), open_trajectory(SMALL / "box").mesh.points
+    assert found.moving
+    for i, scale in enumerate((1.0, 1.5, 2.0)):
+        np.testing.assert_allclose(found.points_at(i), still * [scale, 1, 1], atol=1e-6)
+
+
 def test_one_region_of_several_is_chosen_by_its_folder_or_by_a_file_of_its_name(
     small: Path,
 ) -> None:
