@@ -32,7 +32,7 @@ def plate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         heat.mesh.node_type, {"interface": np.flatnonzero(heat.mesh.points[:, 0] == 1)},
     )  # fmt: skip
     rule = BoundaryCondition("interface", "temperature", "prescribed")
-    task = Task((Field("temperature", units="K"),), dt=0.1, boundary=(rule,))
+    task = Task((Field("temperature", units="degC"),), dt=0.1, boundary=(rule,))
     torch.manual_seed(0)
     Simulator(task, 2, "physgto", SMALL_MODELS["physgto"]).save(tmp_path / "plate.physgt")
     write_vtkhdf(Trajectory(mesh, heat.initial().fields), tmp_path / "start.vtkhdf")

@@ -14,7 +14,7 @@ from physgt.datasets import open_trajectory
 from physgt.datasets.vtkhdf import write_vtkhdf
 
 GRAIN = Task(
-    targets=(Field("temperature", units="K"),),
+    targets=(Field("temperature", units="degC"),),
     dt=0.1,
     forcings=(Forcing("power", units="W", over_time=True),),
     boundary=(BoundaryCondition("rim", "temperature", "prescribed"),),

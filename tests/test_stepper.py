@@ -305,6 +305,22 @@ def test_what_cannot_be_set_is_named(heat, name, values, on, message):
     assert stepper.save_state() is before
 
 
+def test_values_in_other_units_are_refused_and_the_same_units_may_be_written_otherwise(heat):
+    stepper = Stepper(simulator_of(with_rim("prescribed")), heat)
+    stepper.set_field("temperature", 1.0, on="rim", units="celsius")
+    with pytest.raises(PhysgtError, match=r"set_field\('temperature'\) is in K, expected degC"):
+        stepper.set_field("temperature", 300.0, on="rim", units="K")
+
+
+def test_a_start_in_other_units_than_the_models_is_refused(heat):
+    fields = {"temperature": heat.fields["temperature"].values}
+    in_kelvin = Trajectory.from_arrays(heat.mesh, heat.times, fields, units={"temperature": "K"})
+    with pytest.raises(PhysgtError, match="the start: 'temperature' is in K, expected degC"):
+        Stepper(simulator_of(with_rim("prescribed")), in_kelvin)
+    with pytest.raises(PhysgtError, match="the prescribed values: 'temperature' is in K"):
+        Stepper(simulator_of(with_rim("prescribed")), heat, prescribed=in_kelvin)
+
+
 def test_a_step_that_diverges_leaves_the_stepper_as_it_was(heat):
     simulator = simulator_of(HEAT)
     stepper = Stepper(simulator, heat)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.errors import PhysgtError
-from physgt.task import Field
+from physgt.task import Field, Task
+from physgt.trajectory import Trajectory
+from physgt.units import require_same_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +72,17 @@ def replaced(values: np.ndarray, ids: np.ndarray, columns: slice, rows: np.ndarr
     copy = values.copy()
     copy[ids, columns] = rows
     return copy
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    """A view that can't be written to: saved states share the array."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def require_units_of(task: Task, trajectory: Trajectory, *, where: str) -> None:
+    """Raise PhysgtError where a trajectory has a field of the task in other units."""
+    units = {field.name: field.units for field in trajectory.declared()}
+    for field in (*task.targets, *task.forcings):
+        require_same_units(f"{where}: '{field.name}'", units.get(field.name, ""), field.units)

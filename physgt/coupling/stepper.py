@@ -10,7 +10,14 @@ import numpy as np
 
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
-from physgt.coupling.state import StepperState, checked_rows, overlaid, replaced
+from physgt.coupling.state import (
+    StepperState,
+    checked_rows,
+    overlaid,
+    read_only,
+    replaced,
+    require_units_of,
+)
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.derived import Output
@@ -20,6 +27,7 @@ from physgt.rollout.integrator import Integrator, with_boundary_rates
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
 from physgt.trajectory import Frame, Trajectory
+from physgt.units import require_same_units
 
 SAME_TIME = 1e-6
 """Two times closer than this share of the model's dt are the same."""
@@ -62,6 +70,8 @@ class Stepper:
             time and is not told there must be set before the first step.
         interpolate: allow steps of other lengths than the model's, see `step`.
         outputs: further fields to get, see physgt.quantities.derived.
+
+        Raises PhysgtError where `initial` or `prescribed` lack a field or have it in other units.
         """
         self.mesh: Mesh = initial.mesh
         self.task = restated(simulator.task, self.mesh, boundary, forcings)
@@ -86,6 +96,9 @@ class Stepper:
             before=None,
             seconds=self.dt,
         )
+        for where, trajectory in ("the start", initial), ("the prescribed values", prescribed):
+            if trajectory is not None:
+                require_units_of(self.task, trajectory, where=where)
         self._check_outputs()
 
     @property
@@ -133,18 +146,27 @@ class Stepper:
             values = values[:, 0] if field.components == 1 else values
         else:
             values = self.frame()[name]
-        return _read_only(values) if on is None else values[self.ids(on)]
+        return read_only(values) if on is None else values[self.ids(on)]
 
     def frame(self) -> Frame:
         """All targets now by name."""
         return self.task.unpack_state(self._state(), self.mesh)
 
-    def set_field(self, name: str, values: np.ndarray | float, on: str | None = None) -> None:
+    def set_field(
+        self,
+        name: str,
+        values: np.ndarray | float,
+        on: str | None = None,
+        *,
+        units: str | None = None,
+    ) -> None:
         """Set a target or forcing on a set: one value a node in the order of `ids`, or one for all.
 
-        Raises PhysgtError where the shape is another one or a value is not finite.
+        units: what the values are in, to have it checked; nothing is converted.
+        Raises PhysgtError where the shape or the units are others or a value is not finite.
         """
         field = self.field(name)
+        require_same_units(f"set_field('{name}')", units or "", field.units)
         if name in self.outputs:
             raise PhysgtError(f"the output '{name}' is computed and can't be set.")
         ids = self.ids(on)
@@ -291,10 +313,3 @@ class Stepper:
             raise PhysgtError(f"outputs {taken} have names of fields; choose others.")
         for output in self.outputs.values():
             self._output(output)
-
-
-def _read_only(values: np.ndarray) -> np.ndarray:
-    """A view that can't be written to: saved states share the array."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
