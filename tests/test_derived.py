@@ -4,7 +4,7 @@ import skfem
 import skfem.helpers
 
 from heat_case import heat_trajectory, square_mesh
-from physgt import Field, Mesh, PhysgtError, Simulator, Task
+from physgt import BoundaryCondition, Field, Mesh, PhysgtError, Simulator, Task
 from physgt.coupling import OUTPUTS, Stepper, build_outputs
 from physgt.quantities.derived import (
     force,
@@ -145,6 +145,24 @@ def test_the_reaction_of_a_stepper_is_that_of_its_last_step_and_is_saved_with_it
     assert stepper.get_field("loss") != loss
     stepper.restore_state(saved)
     assert stepper.get_field("loss") == loss
+
+
+def test_the_reaction_knows_the_boundary_of_the_step_before_though_the_next_is_set_already():
+    heat = heat_trajectory(0)
+    rule = BoundaryCondition("rim", "temperature", "prescribed")
+    task = Task((Field("temperature", units="degC"),), dt=0.1, boundary=(rule,))
+    options = {"width": 16, "heads": 2, "tokens": 4, "blocks": 1, "mlp_width": 16}
+    output = reaction_heat_flux(heat.mesh, task, on="rim", conductivity=1.0, capacity=2.0)
+    simulator = Simulator(task, 2, "physgto", options).eval()
+    stepper = Stepper(simulator, heat, outputs={"loss": output})
+    stepper.set_field("temperature", 40.0, on="rim")
+    stepper.step()
+    before = {"temperature": stepper.get_field("temperature").copy()}
+    stepper.set_field("temperature", 50.0, on="rim")  # of the end of the coming step
+    stepper.step()
+    expected = output.over(0.1, before, stepper.frame())
+    assert (before["temperature"][heat.mesh.node_sets["rim"]] == 40).all()
+    assert stepper.get_field("loss") == pytest.approx(float(expected))
 
 
 def test_the_force_of_a_linear_pressure_on_a_closed_boundary_is_its_gradient_times_the_volume():

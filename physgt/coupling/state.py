@@ -25,8 +25,9 @@ class StepperState:
     ahead               (N, S + R) one dt later, where offset > 0
     stated              (N, S + R) what the caller prescribed, NaN where the caller said nothing
     stated_forcing      (N, F) the same for forcings
-    before              (N, S) at the beginning of the last step, None before the first
-    seconds             how long that step was
+    ended               (N, S + R) at the end of the last step, without boundary values set since
+    before              (N, S + R) the same of the step before it, None before the first
+    seconds             how long the last step was
     """
 
     origin: float
@@ -36,6 +37,7 @@ class StepperState:
     ahead: np.ndarray | None
     stated: np.ndarray
     stated_forcing: np.ndarray
+    ended: np.ndarray
     before: np.ndarray | None
     seconds: float
 

@@ -93,6 +93,7 @@ class Stepper:
             ahead=None,
             stated=np.full_like(state, np.nan),
             stated_forcing=nothing,
+            ended=state,
             before=None,
             seconds=self.dt,
         )
@@ -197,7 +198,7 @@ class Stepper:
         and DivergedError where the state stops being finite; the stepper then stays as it was.
         """
         now = self._now
-        before, seconds = self._state(), self._checked_dt(dt)
+        seconds = self._checked_dt(dt)
         offset = now.offset + seconds
         whole = floor(offset / self.dt + SAME_TIME)
         for _ in range(whole):
@@ -206,7 +207,8 @@ class Stepper:
         if offset > SAME_TIME * self.dt:
             ahead = self._advanced(now) if now.ahead is None else now.ahead
             now = replace(now, offset=offset, ahead=ahead)
-        self._now = replace(now, before=before, seconds=seconds)
+        self._now = replace(now, before=now.ended, seconds=seconds)
+        self._now = replace(self._now, ended=self._state())
 
     def save_state(self) -> StepperState:
         """The state as it is now, with all that was set; any number may be kept."""
@@ -264,6 +266,9 @@ class Stepper:
         stated = replaced(now.stated, ids, columns, np.where(free, np.nan, rows))
         state = self._state()
         written = replaced(state, ids, columns, rows)
+        if free.any():
+            kept = np.where(free, rows, now.ended[ids, columns])
+            now = replace(now, ended=replaced(now.ended, ids, columns, kept))
         if now.ahead is None:
             self._now = replace(now, state=written, stated=stated)
         elif np.array_equal(state[ids, columns][free], written[ids, columns][free]):
