@@ -35,7 +35,7 @@ class Beam3DFamily:
     share 2 pi w relaxation_time of its energy in one period.
 
     The results are saved every `dt`, num_steps + 1 times; the first is the beam at rest.
-    `refinement` divides all mesh sizes: 1 gives 300 to 700 nodes, 4 about 20,000. `substeps` are
+    `refinement` divides all mesh sizes: 1 gives 300 to 700 nodes, 4 some 20,000. `substeps` are
     the solver's steps per `dt`.
     """
 

@@ -40,7 +40,7 @@ class Block3DFamily:
     boundary.
 
     The bore runs upward through the block, at least its radius away from the faces. `refinement`
-    divides all mesh sizes: 1 gives 600 to 1,500 nodes, 3 about 20,000. `substeps` are the
+    divides all mesh sizes: 1 gives 600 to 1,500 nodes, 3 about 15,000. `substeps` are the
     solver's steps per `dt` at refinement 1; they grow with it.
     """
 
@@ -168,7 +168,7 @@ def block3d_mesh(case: Block3DCase, refinement: float = 1.0, seed: int = 0) -> M
     near = min(2 * np.pi * case.bore_radius / POINTS_AROUND_BORE / refinement, far)
 
     def size(points: Array) -> Array:
-        distance = np.hypot(*(points - case.bore).T) - case.bore_radius
+        distance = np.maximum(np.hypot(*(points - case.bore).T) - case.bore_radius, 0.0)
         return np.minimum(near + GROWTH_FROM_BORE * distance, far)
 
     width, depth, height = case.size

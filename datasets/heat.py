@@ -48,7 +48,7 @@ class HeatFamily:
     every `dt`, num_steps + 1 times, after `spin_up` seconds, in which the initial temperature
     comes to fit the boundary.
 
-    `refinement` divides all mesh sizes: 1 gives 600 to 900 nodes, 5 about 20,000. `substeps` are
+    `refinement` divides all mesh sizes: 1 gives about 700 nodes, 6 about 20,000. `substeps` are
     the solver's steps per `dt` at refinement 1; they grow with it.
     """
 

@@ -44,6 +44,11 @@ def test_the_tetrahedra_fill_the_block_less_the_bores_prism_and_fit_each_other()
     assert area == pytest.approx(around * height + 2 * (width * depth - bore), rel=1e-10)
 
 
+def test_halving_all_sizes_makes_about_eight_times_as_many_nodes():
+    coarse, fine = (block3d_mesh(CASE, refinement).num_points for refinement in (1.0, 2.0))
+    assert fine == pytest.approx(8 * coarse, rel=0.25)
+
+
 def test_every_node_of_a_face_is_in_one_set_and_the_cooled_ones_are_obstacles():
     mesh = block3d_mesh(CASE)
     everything = np.concatenate(list(mesh.node_sets.values()))

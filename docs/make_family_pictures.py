@@ -1,0 +1,119 @@
+"""The pictures of docs/families.md: one result of each family.
+
+Run it where physgt is installed with its extra `generate`: python docs/make_family_pictures.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyvista as pv
+from PIL import Image
+
+from physgt.datasets.beam3d import Beam3DFamily
+from physgt.datasets.block3d import Block3DFamily
+from physgt.datasets.heat import HeatFamily
+from physgt.datasets.pipe3d import Pipe3DFamily
+from physgt.datasets.vtk_bridge import to_pyvista
+from physgt.trajectory import Trajectory
+from physgt.viz import render
+from physgt.viz.off_screen import prepare_off_screen_rendering
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = (800, 480)
+
+
+def main() -> None:
+    prepare_off_screen_rendering()
+    render(HeatFamily().simulate(seed=0), "temperature", IMAGES / "family_heat.png", size=640)
+    draw_block()
+    draw_beam()
+    draw_pipe()
+
+
+def grid_of(trajectory: Trajectory, index: int, field: str) -> pv.UnstructuredGrid:
+    values = trajectory.frame(index, [field])[field]
+    return to_pyvista(trajectory.mesh, {field: values}, {})
+
+
+def draw_block() -> None:
+    """The temperature at the end, cut along the bore."""
+    made = Block3DFamily(refinement=1.5).simulate(seed=3)
+    grid = grid_of(made, -1, "temperature")
+    bore = made.attributes["bore"]
+    # The nearer half is taken away.
+    cut = grid.clip(normal=(0, -1, 0), origin=(*bore, 0.0))
+    plotter = new_plotter()
+    plotter.add_mesh(
+        cut, scalars="temperature", cmap="inferno", show_edges=True, scalar_bar_args=bar("K")
+    )
+    plotter.view_vector((0.5, -1.0, 0.6), viewup=(0, 0, 1))
+    finish(plotter, "family_block3d.png")
+
+
+def draw_beam() -> None:
+    """The beam at rest as an outline, and on its way back, coloured by its speed."""
+    made = Beam3DFamily(refinement=1.5).simulate(seed=1)
+    points = made.fields["points"].values
+    farthest = int(np.linalg.norm(points - points[0], axis=2).mean(axis=1).argmax())
+    index = min(farthest + 4, made.num_steps)
+    plotter = new_plotter()
+    rest = to_pyvista(made.mesh, {}, {})
+    plotter.add_mesh(rest.extract_feature_edges(30), color="grey", line_width=2)
+    grid = grid_of(made, index, "velocity")
+    grid["speed"] = np.linalg.norm(grid["velocity"], axis=1)
+    grid.points = points[index].astype(np.float64)
+    plotter.add_mesh(
+        grid, scalars="speed", cmap="viridis", show_edges=True, scalar_bar_args=bar("m/s")
+    )
+    plotter.view_vector((0.3, -1.0, 0.3), viewup=(0, 0, 1))
+    finish(plotter, "family_beam3d.png")
+
+
+def draw_pipe() -> None:
+    """The speed in the section through the axis and the bulge, and half of the wall."""
+    made = Pipe3DFamily(num_steps=10).simulate(seed=1)
+    grid = grid_of(made, -1, "velocity")
+    grid["speed"] = np.linalg.norm(grid["velocity"], axis=1)
+    angle = made.attributes["shift_angle"]
+    across = np.array([-np.sin(angle), np.cos(angle), 0.0])
+    plotter = new_plotter()
+    # The skin first: a clipped volume would have the section as a part of its own.
+    skin = grid.extract_surface(algorithm="dataset_surface")
+    wall = skin.clip(normal=across, origin=(0, 0, 0), invert=True)
+    plotter.add_mesh(wall, color="lightgrey", show_edges=True)
+    section = grid.slice(normal=across, origin=(0, 0, 0))
+    plotter.add_mesh(section, scalars="speed", cmap="viridis", scalar_bar_args=bar("m/s"))
+    plotter.view_vector(across + 0.5 * np.array([np.cos(angle), np.sin(angle), 0.0]))
+    plotter.camera.up = (np.cos(angle), np.sin(angle), 0.0)
+    finish(plotter, "family_pipe3d.png")
+
+
+def new_plotter() -> pv.Plotter:
+    plotter = pv.Plotter(off_screen=True, window_size=list(SIZE))
+    plotter.background_color = "white"
+    plotter.enable_anti_aliasing("ssaa")
+    return plotter
+
+
+def bar(units: str) -> dict[str, object]:
+    return {"title": units, "color": "black", "n_labels": 3, "vertical": True, "fmt": "%.3g"}
+
+
+def finish(plotter: pv.Plotter, name: str) -> None:
+    plotter.enable_parallel_projection()
+    plotter.camera.zoom(1.1)
+    picture = np.asarray(plotter.screenshot(return_img=True))
+    plotter.close()
+    Image.fromarray(without_margin(picture)).quantize(128).save(IMAGES / name, optimize=True)
+
+
+def without_margin(picture: np.ndarray) -> np.ndarray:
+    drawn = (picture < 250).any(axis=-1)
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+if __name__ == "__main__":
+    main()
