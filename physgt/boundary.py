@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from physgt.conditions import Condition, Free, Held, Prescribed, condition_of
+from physgt.conditions import Condition, Free, Held, Prescribed, condition_of, from_plain, to_plain
 from physgt.errors import PhysgtError
 from physgt.formulas import points_where
 from physgt.mesh import Mesh
@@ -31,6 +32,19 @@ class BoundaryCondition:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "condition", condition_of(self.condition))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON; from_plain is the inverse."""
+        return {**asdict(self), "condition": to_plain(self.condition)}
+
+    @classmethod
+    def from_plain(cls, rule: Mapping[str, Any]) -> BoundaryCondition:
+        """The inverse of to_plain, also of what models of file version 1 hold."""
+        if isinstance(rule["condition"], str):
+            # A word, and beside it the numbers of a constant.
+            said = condition_of(rule["condition"] if rule["value"] is None else rule["value"])
+            return cls(rule["nodes"], rule["field"], said)
+        return cls(**{**rule, "condition": from_plain(rule["condition"])})
 
     @property
     def name(self) -> str:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
-from physgt.task import Field, SecondOrder, Task, require_fields
+from physgt.task import Field, SecondOrder, Task
 from physgt.trajectory import Frame, Trajectory
 
 

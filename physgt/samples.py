@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, batch_graphs
 from physgt.mesh import Mesh
 from physgt.rates import joined, motion, needs_history, rate_fields, rates_between, stated_rates
-from physgt.task import Task, require_fields
+from physgt.task import Task
 from physgt.trajectory import Trajectory
 
 

@@ -7,81 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from physgt.boundary import BoundaryCondition, MeshBoundary, Piece
-from physgt.conditions import WORDS, Condition, Free, Held, condition_of, from_plain, to_plain
+from physgt.conditions import Condition, Free, Held
 from physgt.contact import Contact
+from physgt.declared_fields import (
+    POINTS,
+    Field,
+    Forcing,
+    Location,
+    SecondOrder,
+    columns_of,
+    reference_points,
+    value_of,
+    with_component_axis,
+)
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.sites import cell_sites
-
-Location = Literal["node", "cell", "global"]
-
-POINTS = "points"
-"""The field that holds where the nodes of a moving mesh are (see Trajectory)."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """A named quantity. A field with one component has no component axis."""
-
-    name: str
-    components: int = 1
-    units: str = ""
-    location: Location = "node"
-    dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        if self.components < 1:
-            raise PhysgtError(
-                f"field '{self.name}': components = {self.components}, expected 1 or more."
-            )
-
-    def frame_shape(self, mesh: Mesh) -> tuple[int, ...]:
-        """The shape of the field at one time on `mesh`."""
-        entities = {"node": (mesh.num_points,), "cell": (mesh.num_cells,), "global": ()}
-        return entities[self.location] + ((self.components,) if self.components > 1 else ())
-
-
-@dataclass(frozen=True)
-class Forcing(Field):
-    """A known input: it has the value it has in the initial state or, `over_time`, in the data.
-
-    value: what it is instead, in training and rollout; no file needs to hold it then. A Condition,
-    or what a case file says: see physgt.conditions.condition_of.
-    """
-
-    over_time: bool = False
-    value: Condition | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.value is None:
-            return
-        try:
-            value = condition_of(self.value)
-            if value in WORDS.values():
-                raise PhysgtError(f"{self.value!r} is no value; state numbers, formula or table.")
-            value.check(self.components)
-        except PhysgtError as error:
-            raise PhysgtError(f"forcing '{self.name}', value: {error}") from error
-        object.__setattr__(self, "value", value)
-
-
-@dataclass(frozen=True)
-class SecondOrder(Field):
-    """A target of second order in time: the model advances its rate, and the rate advances it.
-
-    initial_rate: what the start says of the rate: `at_rest`, `history` (the start has a time dt
-    before the first state), or the name of a field in the target's units per second.
-
-    See physgt.rates.
-    """
-
-    initial_rate: str = "at_rest"
 
 
 @dataclass(frozen=True)
@@ -220,7 +166,7 @@ class Task:
 
     def columns(self, name: str) -> slice:
         """The columns of target `name` in a state."""
-        return _columns(self.targets, name, "target")
+        return columns_of(self.targets, name, "target")
 
     def target_of_column(self, column: int) -> Field:
         """The target that has this column of a state, itself or as its rate."""
@@ -230,17 +176,17 @@ class Task:
 
     def forcing_columns(self, name: str) -> slice:
         """The columns of forcing `name` in a forcing."""
-        return _columns(self.forcings, name, "forcing")
+        return columns_of(self.forcings, name, "forcing")
 
     def pack_state(self, values: Mapping[str, np.ndarray], mesh: Mesh | None = None) -> np.ndarray:
         """Targets by name, each (..., N[, C]), side by side: (..., N, S).
 
         Points become displacements from those of `mesh`, which only tasks that move ask for.
         """
-        parts = [_with_component_axis(f, values) for f in self.targets]
+        parts = [with_component_axis(f, values) for f in self.targets]
         for k, target in enumerate(self.targets):
             if target.name == POINTS:
-                parts[k] = parts[k] - _reference(mesh, target)
+                parts[k] = parts[k] - reference_points(mesh, target)
         return np.concatenate(parts, axis=-1)
 
     def unpack_state(self, state: np.ndarray, mesh: Mesh | None = None) -> dict[str, np.ndarray]:
@@ -249,7 +195,7 @@ class Task:
         for target in self.targets:
             columns = state[..., self.columns(target.name)]
             if target.name == POINTS:
-                columns = (columns + _reference(mesh, target)).astype(state.dtype)
+                columns = (columns + reference_points(mesh, target)).astype(state.dtype)
             found[target.name] = columns[..., 0] if target.components == 1 else columns
         return found
 
@@ -257,12 +203,12 @@ class Task:
         """Forcings by name at one time, side by side: (N, F). A global value goes to each node."""
         columns = [np.zeros((num_nodes, 0))]
         for forcing in self.forcings:
-            given = np.asarray(_value_of(forcing, values))
+            given = np.asarray(value_of(forcing, values))
             shared = given.shape == (() if forcing.components == 1 else (forcing.components,))
             if shared:
                 columns.append(np.broadcast_to(given, (num_nodes, forcing.components)))
             else:
-                columns.append(_with_component_axis(forcing, values))
+                columns.append(with_component_axis(forcing, values))
         return np.concatenate(columns, axis=-1)
 
     @property
@@ -321,7 +267,7 @@ class Task:
         Raises PhysgtError for a forcing that the task hasn't.
         """
         for name in forcings:
-            _columns(self.forcings, name, "forcing")
+            columns_of(self.forcings, name, "forcing")
         changed = [
             replace(f, value=forcings[f.name]) if f.name in forcings else f for f in self.forcings
         ]
@@ -329,13 +275,10 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; from_dict is the inverse."""
-        stated = {f.name: f.value and to_plain(f.value) for f in self.forcings}
         return {
             **asdict(self),
-            "forcings": [{**asdict(f), "value": stated[f.name]} for f in self.forcings],
-            "boundary": [
-                {**asdict(rule), "condition": to_plain(rule.condition)} for rule in self.boundary
-            ],
+            "forcings": [forcing.to_plain() for forcing in self.forcings],
+            "boundary": [rule.to_plain() for rule in self.boundary],
         }
 
     @classmethod
@@ -346,11 +289,8 @@ class Task:
                 SecondOrder(**f) if "initial_rate" in f else Field(**f) for f in values["targets"]
             ),
             dt=values["dt"],
-            forcings=tuple(
-                Forcing(**{**f, "value": from_plain(f["value"]) if f.get("value") else None})
-                for f in values["forcings"]
-            ),
-            boundary=tuple(_boundary_from(rule) for rule in values["boundary"]),
+            forcings=tuple(Forcing.from_plain(forcing) for forcing in values["forcings"]),
+            boundary=tuple(BoundaryCondition.from_plain(rule) for rule in values["boundary"]),
             boundary_ahead=values.get("boundary_ahead", False),
             contact=Contact(**values["contact"]) if values.get("contact") else None,
         )
@@ -358,83 +298,3 @@ class Task:
 
 def _keeps_its_motion(target: Field) -> bool:
     return target.name == POINTS or isinstance(target, SecondOrder)
-
-
-def _boundary_from(rule: Mapping[str, Any]) -> BoundaryCondition:
-    if isinstance(rule["condition"], str):
-        # File version 1 has a word, and beside it the numbers of a constant.
-        said = condition_of(rule["condition"] if rule["value"] is None else rule["value"])
-        return BoundaryCondition(rule["nodes"], rule["field"], said)
-    return BoundaryCondition(**{**rule, "condition": from_plain(rule["condition"])})
-
-
-def require_fields(
-    source: str, found: Sequence[Field], needed: Sequence[Field], *, where: str
-) -> None:
-    """Raise PhysgtError unless `source` has each needed field, where declared, with its components.
-
-    `where` names the place that declares them, for the message: "[task.targets]".
-    """
-    by_name = {f.name: f for f in found}
-    for field in needed:
-        if field.name not in by_name:
-            raise PhysgtError(
-                f"{source}: no field '{field.name}', which {where} declares. "
-                f"It has {sorted(by_name) or 'no fields'}."
-            )
-        lies = by_name[field.name].location
-        if lies != field.location and "global" not in (lies, field.location):
-            cure = (
-                "convert the file with --to-nodes, or say location = 'cell' under [task]"
-                if lies == "cell"
-                else "leave location = 'cell' under [task] out"
-            )
-            raise PhysgtError(
-                f"{source}: field '{field.name}' lies on {lies}s, but {where} takes it on "
-                f"{field.location}s; {cure}."
-            )
-        components = by_name[field.name].components
-        if components != field.components and by_name[field.name].location != "global":
-            raise PhysgtError(
-                f"{source}: field '{field.name}' has {components} components, but {where} "
-                f"declares {field.components}. Set components = {components} there, "
-                "or write the field with as many components as declared."
-            )
-
-
-def _reference(mesh: Mesh | None, target: Field) -> np.ndarray:
-    """(N, D) the points of the reference configuration."""
-    assert mesh is not None, "who packs states of a moving mesh has the mesh"
-    if mesh.dimension != target.components:
-        raise PhysgtError(
-            f"target '{POINTS}' has {target.components} components, but the mesh has "
-            f"{mesh.dimension} dimensions. Set components = {mesh.dimension} under "
-            f"[task.targets.{POINTS}]."
-        )
-    return mesh.points
-
-
-def _columns(fields: Sequence[Field], name: str, kind: str) -> slice:
-    start = 0
-    for field in fields:
-        if field.name == name:
-            return slice(start, start + field.components)
-        start += field.components
-    raise PhysgtError(f"no {kind} '{name}'; the {kind}s are {[f.name for f in fields]}.")
-
-
-def _value_of(field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    if field.name not in values:
-        raise PhysgtError(f"no field '{field.name}'; there are {sorted(values) or 'none'}.")
-    return values[field.name]
-
-
-def _with_component_axis(field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    given = np.asarray(_value_of(field, values))
-    given = given[..., None] if field.components == 1 else given
-    if given.shape[-1] != field.components:
-        raise PhysgtError(
-            f"field '{field.name}' has {given.shape[-1]} components, "
-            f"but the task declares {field.components}."
-        )
-    return given

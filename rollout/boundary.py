@@ -8,10 +8,11 @@ import numpy as np
 
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
+from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.rates import joined
-from physgt.task import Field, Task, require_fields
+from physgt.task import Field, Task
 from physgt.trajectory import Frame, Trajectory
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
 from physgt.mesh import NodeType
-from physgt.task import BoundaryCondition, Field, Forcing, Task, require_fields
+from physgt.task import BoundaryCondition, Field, Forcing, Task
 from sample_trajectories import planar_mesh
 
 FLOW = Task(
