@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from reference_table import print_header, print_row
 
 from physgt.datasets.advection_diffusion import AdvectionDiffusion
-from physgt.datasets.heat import HeatFamily, Hole, heat_mesh
+from physgt.datasets.heat import HeatFamily, heat_mesh
+from physgt.datasets.perforated_plate import Hole
 from physgt.mesh import Mesh
 
 Array = NDArray[np.float64]

@@ -49,8 +49,9 @@ class AirfoilFamily:
     saved every `dt`, num_steps + 1 times, after `spin_up` seconds, in which the first pressure
     waves leave the airfoil.
 
-    `refinement` divides all mesh sizes: 1 gives about 900 nodes and 1,600 cells, 5 about 20,000
-    nodes. Too coarse for drag: at 1, about 0.01 of it is the scheme's.
+    `refinement` divides all mesh sizes: 1 gives about 950 nodes and 1,800 cells, 5 about 20,000
+    nodes. Too coarse for drag: of its coefficient about 0.003 is the
+    scheme's at 1.
     """
 
     mach: Range = (0.5, 0.8)

@@ -149,7 +149,8 @@ class Dynamics:
         start = self.displacement
         predicted = start + dt * self.velocity + 0.25 * dt**2 * self._acceleration
         inertia = Inertia(self.solid.mass, 4 / dt**2, predicted)
-        guess = predicted + 0.25 * dt**2 * self._acceleration
+        guess = start + dt * self.velocity
+        guess = guess if self.solid.is_valid(guess) else start
         self.displacement = equilibrium(self.solid, guess, self.held, [DeadLoad(forces), inertia])
         acceleration = 4 / dt**2 * (self.displacement - predicted)
         self.velocity = self.velocity + 0.5 * dt * (self._acceleration + acceleration)

@@ -97,12 +97,14 @@ class CompressibleFlow:
         end = self.time + duration
         while self.time < end:
             remaining = end - self.time
-            count = np.ceil(remaining / self._largest_step())
-            dt = remaining / count
-            one = self._conserved + dt * self._rate(self._conserved)
-            self._conserved = 0.5 * (self._conserved + one + dt * self._rate(one))
-            self.time = end if count == 1 else self.time + dt
-            self._check()
+            count = np.ceil(remaining / self._stable_steps().min())
+            self._step(remaining / count)
+            self.time = end if count == 1 else self.time + remaining / count
+
+    def relax(self, steps: int) -> None:
+        """Towards the steady flow: each cell in steps as large as is stable for it, out of time."""
+        for _ in range(steps):
+            self._step(self._stable_steps()[:, None])
 
     def wall_force(self) -> Array:
         """(2,) the pressure above that of the far field, integrated over the walls."""
@@ -110,10 +112,16 @@ class CompressibleFlow:
         pressure = (ahead[:, 3] - self._far[3]) * self.faces.lengths[self.walls]
         return np.asarray(pressure @ self.faces.normals[self.walls])
 
-    def _largest_step(self) -> float:
+    def _stable_steps(self) -> Array:
+        """(M,) in time."""
         state = self.state
         speed = np.hypot(state[:, 1], state[:, 2]) + sound_speed(state)
-        return COURANT * float((self._size / speed).min())
+        return np.asarray(COURANT * self._size / speed)
+
+    def _step(self, dt: float | Array) -> None:
+        one = self._conserved + dt * self._rate(self._conserved)
+        self._conserved = 0.5 * (self._conserved + one + dt * self._rate(one))
+        self._check()
 
     def _rate(self, conserved_values: Array) -> Array:
         """dU/dt (M, 4): what flows in through the faces, per area."""

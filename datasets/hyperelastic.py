@@ -27,6 +27,7 @@ from physgt.mesh import Mesh, NodeType
 from physgt.trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from physgt.datasets.neo_hookean import NeoHookeanSolid
     from physgt.datasets.solid_scenarios import Scenario
 
 Array = NDArray[np.float64]
@@ -134,20 +135,9 @@ class HyperelasticFamily:
 
         Where there is inertia, the velocity in m/s as well.
         """
-        # scikit-fem is an extra: the family can be named and its ranges checked without it.
-        from physgt.datasets.neo_hookean import NeoHookeanSolid
-
         case = self.draw(seed)
         mesh = solid_mesh(case, self.refinement, seed)
-        in_solid = mesh.cell_sets["solid"]
-        triangles = mesh.connectivity.reshape(-1, 3)[in_solid]
-        solid = NeoHookeanSolid(
-            mesh.points[: triangles.max() + 1],
-            triangles,
-            youngs_modulus=case.youngs_modulus,
-            poisson_ratio=case.poisson_ratio,
-            density=case.density,
-        )
+        solid = case.solid(mesh)
         times = np.arange(self.num_steps + 1, dtype=np.float64) * self.dt
         fields = _fields(case.scenario, mesh, times)
         velocities = []
@@ -206,6 +196,20 @@ class SolidCase:
     youngs_modulus: float
     poisson_ratio: float
     density: float
+
+    def solid(self, mesh: Mesh) -> NeoHookeanSolid:
+        """The plate of its mesh, without the disc."""
+        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        from physgt.datasets.neo_hookean import NeoHookeanSolid
+
+        triangles = mesh.connectivity.reshape(-1, 3)[mesh.cell_sets["solid"]]
+        return NeoHookeanSolid(
+            mesh.points[: triangles.max() + 1],
+            triangles,
+            youngs_modulus=self.youngs_modulus,
+            poisson_ratio=self.poisson_ratio,
+            density=self.density,
+        )
 
     def attributes(self) -> dict[str, Any]:
         holes = [asdict(hole) for hole in self.holes]
