@@ -305,7 +305,8 @@ def _outcome(path: Path, original: dict[str, np.ndarray], target: Path, only_cut
         found = _content(path)
     except PhysgtError as error:
         told = str(error)
-        return "error" if path.name in told or target.name in told else f"wrong: unnamed: {told}"
+        named = any(file.name in told for file in (path, *target.parent.iterdir()))
+        return "error" if named else f"wrong: unnamed: {told}"
     except Exception:
         return "wrong: " + traceback.format_exc(limit=-3)
     same = all(

@@ -80,7 +80,7 @@ def describe(path: str | PathLike[str], *, time_unit: float = 1.0) -> Descriptio
         cell_sets={name: len(ids) for name, ids in mesh.cell_sets.items()},
         times=trajectory.times,
         num_sampled=len(sampled),
-        fields=_ranges(trajectory, sampled.tolist()),
+        fields=field_ranges(trajectory, sampled.tolist()),
         fields_not_at_all_times=tuple(trajectory.attributes.get("fields_not_at_all_times", ())),
     )
 
@@ -126,7 +126,8 @@ def table(description: Description) -> Group:
     return Group(Text(str(d.path), style="bold"), head, *([listing] if d.fields else []))
 
 
-def _ranges(trajectory: Trajectory, sampled: list[int]) -> tuple[FieldRange, ...]:
+def field_ranges(trajectory: Trajectory, sampled: list[int]) -> tuple[FieldRange, ...]:
+    """Of each field, over the times of these numbers."""
     series, still = trajectory.declared(over_time=True), trajectory.declared(over_time=False)
     found: dict[str, FieldRange] = {
         field.name: FieldRange(field, field in series, np.inf, -np.inf, 0)

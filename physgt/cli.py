@@ -33,19 +33,48 @@ out = Console()
 
 
 @app.command
-def info(path: Path, /) -> None:
-    """Show what is in a file or case folder: mesh, sets, fields with units and ranges, times.
+def info(
+    path: Path,
+    /,
+    *,
+    pictures: Path | None = None,
+    field: str | None = None,
+) -> None:
+    """Show what is in a file, a case folder or a data set: mesh, sets, fields, times.
 
-    Example: physgt info cavity.foam
+    Of a folder of converted files it tells cases, splits, ranges over all, and what is odd:
+    outliers, equal cases, values that aren't finite, files that can't be read.
+
+    Example: physgt info data --pictures sheet.png
 
     Parameters
     ----------
     path
-        Any file that physgt reads; `physgt formats` lists them.
+        Any file that physgt reads (`physgt formats` lists them), or a folder of .vtkhdf files.
+    pictures
+        Also draw a small picture of each case of a folder to this file.
+    field
+        The field of the pictures; the first that all cases have, without it.
     """
+    from physgt.datasets.data_set import is_data_set, summarise
+    from physgt.datasets.data_set_table import data_set_table
     from physgt.datasets.info import describe, table
+    from physgt.progress import progress_bar
 
-    out.print(table(describe(path)))
+    if not is_data_set(path):
+        if pictures is not None:
+            raise PhysgtError(f"{path}: --pictures wants a folder of .vtkhdf files; see render.")
+        out.print(table(describe(path)))
+        return
+    with progress_bar("reading") as update:
+        summary = summarise(path, progress=update)
+    out.print(data_set_table(summary))
+    if pictures is not None:
+        from physgt.datasets import open_trajectory
+        from physgt.viz import picture_sheet
+
+        cases = {case.name: open_trajectory(path / case.name) for case in summary.readable}
+        out.print(f"wrote {picture_sheet(cases, pictures, field=field)}")
 
 
 @app.command

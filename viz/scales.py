@@ -47,33 +47,34 @@ def make_scales(scene: Scene, colour_map: str | None, error_limit: float | None)
     finite value at any drawn time.
     """
     lows, highs = np.transpose(
-        [[_range(p.values) for p in ps] for ps in scene.all_panels()], (2, 0, 1)
+        [[finite_range(p.values) for p in ps] for ps in scene.all_panels()], (2, 0, 1)
     )
     lows, highs = np.fmin.reduce(lows), np.fmax.reduce(highs)
     if np.isnan(lows[0]):
         raise PhysgtError(
             f"field '{scene.quantity.field.name}' has no finite value at any drawn time."
         )
-    low, high = _apart(float(lows[0]), float(highs[0]))
-    field = Scale(low, high, _colours(colour_map or FIELD_COLOURS))
+    low, high = apart(float(lows[0]), float(highs[0]))
+    field = Scale(low, high, colours_of(colour_map or FIELD_COLOURS))
     scales = [field]
     if scene.reference is not None:
         limit = high - low if error_limit is None else error_limit
         if not limit > 0:
             raise PhysgtError(f"error_limit = {error_limit}, expected more than 0.")
-        scales = [field, field, Scale(0.0, limit, _colours(ERROR_COLOURS))]
+        scales = [field, field, Scale(0.0, limit, colours_of(ERROR_COLOURS))]
     return [
         replace(s, below=bool(lo < s.low), above=bool(hi > s.high))
         for s, lo, hi in zip(scales, lows, highs, strict=True)
     ]
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
+def finite_range(values: np.ndarray) -> tuple[float, float]:
+    """nan where no value is finite."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
 
 
-def _apart(low: float, high: float) -> tuple[float, float]:
+def apart(low: float, high: float) -> tuple[float, float]:
     """A constant field gets a range around its value, so that the colour bar has two ends."""
     if high > low:
         return low, high
@@ -81,7 +82,7 @@ def _apart(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _colours(name: str) -> Colormap:
+def colours_of(name: str) -> Colormap:
     if name not in matplotlib.colormaps:
         raise PhysgtError(f"no colour map '{name}'; choose one of matplotlib's, such as viridis.")
     return matplotlib.colormaps[name].with_extremes(bad=NOT_FINITE)
