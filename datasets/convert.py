@@ -14,6 +14,7 @@ from physgt.datasets.cells_to_nodes import cells_to_nodes
 from physgt.datasets.formats import open_trajectory, write_trajectory
 from physgt.datasets.naming import errors_name
 from physgt.datasets.node_types import node_types
+from physgt.datasets.snapshots import ONTO_FIRST
 from physgt.errors import PhysgtError
 from physgt.trajectory import Frame, Trajectory
 
@@ -28,6 +29,7 @@ def convert(
     start: float = -np.inf,
     stop: float = np.inf,
     time_unit: float = 1.0,
+    remap: str | PathLike[str] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write what open_trajectory reads from `source` in the format that `output` ends in.
@@ -35,13 +37,17 @@ def convert(
     fields: the names to take, all without it. node_type: rules, see node_types.node_types.
     to_nodes: fields of cells become fields of nodes, the mean over the cells around each node.
     start, stop: the first and the last time to take, in s. time_unit: see open_trajectory.
+    remap: "first", or a file whose mesh is that of all times: fields are interpolated onto it where
+    the mesh of the source changes.
     progress: called with the number of times written and of all.
 
     One time is in memory at once, and `output` appears when it is whole. Raises PhysgtError for
     what open_trajectory refuses, for a field that isn't there and for values that aren't finite.
     """
     source, output = Path(source), Path(output)
-    trajectory = _between(source, open_trajectory(source, time_unit=time_unit), start, stop)
+    onto = remap if remap in (None, ONTO_FIRST) else open_trajectory(remap).mesh
+    read = open_trajectory(source, time_unit=time_unit, onto=onto)
+    trajectory = _between(source, read, start, stop)
     with errors_name(source):
         mesh = replace(trajectory.mesh, node_type=node_types(trajectory, node_type or ()))
     names = _chosen(source, trajectory, fields)

@@ -10,8 +10,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from physgt.datasets.isolation import can_isolate, read_isolated
+from physgt.datasets.snapshots import interpolated_onto
 from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
 from physgt.trajectory import Trajectory
 
 Reader = Callable[..., Trajectory]
@@ -38,7 +42,9 @@ class Format:
     members: Callable[[Path], list[str]] | None = None
 
 
-def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Trajectory:
+def open_trajectory(
+    path: str | PathLike[str], *, time_unit: float = 1.0, onto: Mesh | str | None = None
+) -> Trajectory:
     """Open any file, case directory or numbered series that physgt reads; fields are read lazily.
 
     path: a file, a directory (an OpenFOAM case, or numbered files) or a pattern of numbered files
@@ -46,6 +52,7 @@ def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Tra
     source that holds several is SOURCE#NAME, see trajectory_names.
     time_unit: seconds that one unit of time in the source stands for: the time step where numbers
     of files are all there is, 1e-3 for milliseconds.
+    onto: a mesh on which all times are interpolated, or "first" for that of the first time.
 
     Raises PhysgtError for a missing, unknown, damaged or empty file, an unknown cell type, and a
     mesh that changes from time to time.
@@ -57,9 +64,17 @@ def open_trajectory(path: str | PathLike[str], *, time_unit: float = 1.0) -> Tra
     if there or member is not None:
         _check_member(path, member, there)
     if entry.isolated and can_isolate():
-        trajectory = read_isolated(name, path, member)
+        trajectory = read_isolated(name, path, member, onto)
     else:
-        trajectory = entry.read(path) if member is None else entry.read(path, member)
+        with interpolated_onto(onto):
+            trajectory = entry.read(path) if member is None else entry.read(path, member)
+    if isinstance(onto, Mesh) and not np.array_equal(
+        trajectory.mesh.connectivity, onto.connectivity
+    ):
+        raise PhysgtError(
+            f"{path}: {entry.description} can't be interpolated onto another mesh; "
+            "write the results as files of VTK."
+        )
     if time_unit == 1.0:
         return trajectory
     if not time_unit > 0:

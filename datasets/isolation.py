@@ -46,11 +46,13 @@ MOST_FILES = 10_000
 
 @dataclass(frozen=True)
 class Request:
-    """What a process is to read: `member` of the source, where it holds several trajectories."""
+    """What a process is to read: `member` of the source, where it holds several trajectories, on
+    the mesh `onto`, see snapshots.interpolated_onto."""
 
     format_name: str
     path: Path
     member: str | None
+    onto: Mesh | str | None
     folder: Path
     seconds: float
     memory: int
@@ -73,7 +75,9 @@ def can_isolate() -> bool:
     return hasattr(os, "fork") and os.environ.get(IN_PROCESS) != "1"
 
 
-def read_isolated(format_name: str, path: Path, member: str | None = None) -> Trajectory:
+def read_isolated(
+    format_name: str, path: Path, member: str | None = None, onto: Mesh | str | None = None
+) -> Trajectory:
     """What the reader of a format makes of `path`, read in a process of its own.
 
     The trajectory can be pickled; of many that are open, the least used are closed and opened
@@ -85,6 +89,7 @@ def read_isolated(format_name: str, path: Path, member: str | None = None) -> Tr
         format_name=format_name,
         path=path,
         member=member,
+        onto=onto,
         folder=Path.cwd(),
         seconds=SECONDS + SECONDS_PER_BYTE * size,
         memory=MEMORY + MEMORY_PER_BYTE * size,

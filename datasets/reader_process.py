@@ -18,6 +18,7 @@ import numpy as np
 
 from physgt.datasets.formats import FORMATS, import_readers
 from physgt.datasets.isolation import Opened, Request
+from physgt.datasets.snapshots import interpolated_onto
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
@@ -54,7 +55,8 @@ def _answer(connection: Connection) -> None:
         with _kept_to_limits(connection, request):
             read = FORMATS[request.format_name].read
             member = () if request.member is None else (request.member,)
-            trajectory = read(request.path, *member)
+            with interpolated_onto(request.onto):
+                trajectory = read(request.path, *member)
             connection.send(("answer", _opened(trajectory)))
         names = [field.name for field in trajectory.declared(over_time=True)]
         while True:

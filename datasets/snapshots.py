@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +19,21 @@ from physgt.task import Field, Location
 from physgt.trajectory import Trajectory
 
 Arrays = Mapping[str, np.ndarray]
+
+
+ONTO_FIRST = "first"
+_TARGET: ContextVar[Mesh | str | None] = ContextVar("target", default=None)
+
+
+@contextmanager
+def interpolated_onto(target: Mesh | str | None) -> Iterator[None]:
+    """Trajectories made within have this mesh, or that of their first time (ONTO_FIRST) at all
+    times; None leaves each mesh as it is."""
+    token = _TARGET.set(target)
+    try:
+        yield
+    finally:
+        _TARGET.reset(token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +70,9 @@ def trajectory_of(
     - whole numbers on nodes called `node_type` are the node types.
     """
     order = np.argsort(times, kind="stable")
+    target = _TARGET.get()
+    if target is not None:
+        read = _interpolating(source, read, int(order[0]), target)
     ordered = np.asarray(times, dtype=np.float64)[order]
     last = len(ordered) - 1
     probes = {i: read(int(order[i])) for i in sorted({0, min(1, last), last})}
@@ -73,6 +93,29 @@ def trajectory_of(
             read_frame,
             attributes={**(attributes or {}), **left_out},
         )
+
+
+def _interpolating(
+    source: Path, read: Callable[[int], Snapshot], first: int, target: Mesh | str
+) -> Callable[[int], Snapshot]:
+    # VTK is heavy: only who wants this waits for it.
+    from physgt.datasets.remap import interpolate
+
+    mesh = read(first).mesh if isinstance(target, str) else target
+    missing = 3 - mesh.points.shape[1]
+    mesh = replace(mesh, points=np.pad(mesh.points, ((0, 0), (0, missing))))
+
+    def interpolated(i: int) -> Snapshot:
+        found = read(i)
+        if _same_mesh(found.mesh, mesh) and np.array_equal(found.mesh.points, mesh.points):
+            return replace(found, mesh=mesh)
+        try:
+            node, cell = interpolate(found.mesh, dict(found.node), dict(found.cell), mesh)
+        except PhysgtError as error:
+            raise PhysgtError(f"{source}: at time number {i} in the source, {error}") from error
+        return Snapshot(mesh, node, cell, found.constant)
+
+    return interpolated
 
 
 @dataclass(frozen=True)
@@ -185,19 +228,22 @@ class _Frame(Mapping[str, np.ndarray]):
 
 
 def _check_same_mesh(source: Path, times: np.ndarray, i: int, mesh: Mesh, first: Mesh) -> None:
-    same = (
+    if not _same_mesh(mesh, first):
+        raise PhysgtError(
+            f"{source}: the mesh at time number {i} ({times[i]:g} s) has {mesh.num_points} points "
+            f"and {mesh.num_cells} cells and is not that of the first time with "
+            f"{first.num_points} and {first.num_cells}; physgt needs one mesh for all times. "
+            "Interpolate them onto one: physgt convert --remap."
+        )
+
+
+def _same_mesh(mesh: Mesh, first: Mesh) -> bool:
+    return (
         mesh.num_points == first.num_points
         and np.array_equal(mesh.cell_types, first.cell_types)
         and np.array_equal(mesh.connectivity, first.connectivity)
         and (first.polyhedra is None or first.polyhedra.equals(mesh.polyhedra))
     )
-    if not same:
-        raise PhysgtError(
-            f"{source}: the mesh at time number {i} ({times[i]:g} s) has {mesh.num_points} points "
-            f"and {mesh.num_cells} cells and is not that of the first time with "
-            f"{first.num_points} and {first.num_cells}; physgt needs one mesh for all times. "
-            "Interpolate the results onto one mesh first."
-        )
 
 
 def _is_node_type(name: str, values: np.ndarray) -> bool:

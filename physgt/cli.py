@@ -105,6 +105,7 @@ def convert(
     start: float | None = None,
     stop: float | None = None,
     time_unit: float = 1.0,
+    remap: str | None = None,
 ) -> None:
     """Convert solver results to a VTKHDF trajectory (or, by the suffix of OUTPUT, export one).
 
@@ -130,6 +131,9 @@ def convert(
         The last time to take, in s.
     time_unit
         Seconds that one unit of the source's time stands for; for numbered files, the time step.
+    remap
+        Where the mesh changes from time to time: interpolate all times onto the mesh of the first
+        (--remap first), or onto that of a file (--remap mesh.vtu).
     """
     from math import inf
 
@@ -144,6 +148,7 @@ def convert(
         "start": -inf if start is None else start,
         "stop": inf if stop is None else stop,
         "time_unit": time_unit,
+        "remap": remap,
     }
     with progress_bar("converting") as update:
         if is_folder(sources, output):
