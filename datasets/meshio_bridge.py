@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import meshio
 import numpy as np
+from meshio.nastran._nastran import read_buffer as read_nastran
 from meshio.xdmf import TimeSeriesReader
 
 from physgt.datasets.main_cells import keep_main_cells
@@ -22,6 +23,11 @@ Result = TypeVar("Result")
 
 PHYSICAL_GROUPS = "gmsh:physical"
 
+NUMBERED = {"su2:tag": "marker", "nastran:ref": "property", "medit:ref": "reference"}
+"""Cell data of meshio that number groups, and what the groups are called."""
+
+NASTRAN = (".bdf", ".nas", ".fem")
+
 
 def suffixes() -> tuple[str, ...]:
     """Endings of the files that meshio reads."""
@@ -30,8 +36,29 @@ def suffixes() -> tuple[str, ...]:
 
 def read_mesh_file(path: Path) -> Snapshot:
     """One mesh with its data; named groups of cells of lower dimension become node sets."""
-    mesh = _guarded(path, lambda: meshio.read(path))
-    return _guarded(path, lambda: _snapshot(mesh, mesh.point_data, mesh.cell_data))
+    mesh = _guarded(path, lambda: _read(path))
+    names = _markers(path) if path.suffix.lower() == ".su2" else {}
+    return _guarded(path, lambda: _snapshot(mesh, mesh.point_data, mesh.cell_data, names))
+
+
+def _read(path: Path) -> meshio.Mesh:
+    if path.suffix.lower() in NASTRAN:
+        text = path.read_text(errors="replace")
+        if "BEGIN BULK" not in text:
+            # Gmsh and others write the bulk data alone, which meshio doesn't begin to read.
+            return read_nastran(io.StringIO(f"BEGIN BULK\n{text}"))
+    return meshio.read(path)
+
+
+def _markers(path: Path) -> dict[int, str]:
+    """SU2's markers by the numbers that meshio gives them: their own, or the last plus one."""
+    names, number = {}, 0
+    for line in path.read_text(errors="replace").splitlines():
+        if line.strip().startswith("MARKER_TAG"):
+            name = line.partition("=")[2].strip()
+            number = int(name) if name.lstrip("-").isdigit() else number + 1
+            names[number] = name
+    return names
 
 
 class XDMFSeries:
@@ -70,13 +97,16 @@ def _guarded(path: Path, call: Callable[[], Result]) -> Result:
 
 
 def _snapshot(
-    found: meshio.Mesh, point_data: Mapping[str, Any], cell_data: Mapping[str, Any]
+    found: meshio.Mesh,
+    point_data: Mapping[str, Any],
+    cell_data: Mapping[str, Any],
+    names: Mapping[int, str] | None = None,
 ) -> Snapshot:
     mesh = Mesh.from_blocks(
         np.pad(found.points, ((0, 0), (0, 3 - found.points.shape[1]))),
         [(block.type, block.data) for block in found.cells],
         node_sets={name: np.asarray(ids) for name, ids in found.point_sets.items()},
-        cell_sets=_cell_sets(found),
+        cell_sets=_cell_sets(found) | _numbered_sets(found, names or {}),
     )
     node = _numbers(point_data, mesh.num_points, "points")
     # meshio holds a list of arrays, one for each block of cells.
@@ -106,6 +136,16 @@ def _cell_sets(found: meshio.Mesh) -> dict[str, np.ndarray]:
         for name in sorted({name for names in tags.values() for name in names}):
             of_name = [tag for tag, names in tags.items() if name in names]
             sets[name] = np.flatnonzero(np.isin(families, of_name))
+    return sets
+
+
+def _numbered_sets(found: meshio.Mesh, names: Mapping[int, str]) -> dict[str, np.ndarray]:
+    """Groups that have numbers and, in SU2, names. 0 is no group."""
+    sets = {}
+    for key, label in NUMBERED.items():
+        numbers = np.concatenate(found.cell_data.get(key, [np.empty(0, int)])).astype(int)
+        for number in np.unique(numbers[numbers != 0]).tolist():
+            sets[names.get(number, f"{label} {number}")] = np.flatnonzero(numbers == number)
     return sets
 
 
