@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from physgt.datasets.formats import open_trajectory
+from physgt.datasets.formats import FORMATS, format_name, open_trajectory
 from physgt.datasets.info import FieldRange, field_ranges
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
@@ -82,7 +82,10 @@ def case_files(folder: Path) -> list[Path]:
 
 
 def is_data_set(path: Path) -> bool:
-    return path.is_dir() and any(map(_is_case, path.rglob("*")))
+    """A folder with trajectories that is nothing else, such as a solver's case directory."""
+    if not path.is_dir() or format_name(path) != FORMATS["series"].description:
+        return False
+    return any(map(_is_case, path.rglob("*")))
 
 
 def summarise(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from physgt import Mesh, Trajectory
 from physgt.cli import main
-from physgt.datasets.data_set import summarise
+from physgt.datasets.data_set import is_data_set, summarise
 from physgt.datasets.data_set_table import data_set_table
 from physgt.datasets.vtkhdf import write_vtkhdf
 from physgt.viz import picture_sheet
@@ -71,3 +71,9 @@ def test_a_sheet_has_a_picture_of_each_case(folder: Path, tmp_path: Path) -> Non
     bright = (many[..., :3] @ [1, 1, -1] > 1).mean()
     assert 0.02 < bright < 0.5
     assert matplotlib.image.imread(one).std() > 0.05
+
+
+def test_a_solvers_case_with_a_converted_file_in_it_stays_a_case(folder: Path) -> None:
+    assert is_data_set(folder)
+    (folder / "constant" / "polyMesh").mkdir(parents=True)
+    assert not is_data_set(folder)
