@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import re
 import resource
 import shutil
@@ -28,6 +29,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import google_crc32c
+import h5py
 import numpy as np
 
 from physgt import Mesh, Trajectory
@@ -150,6 +153,53 @@ def _own_npz(folder: Path) -> Path:
     return folder / "block.toml"
 
 
+def _features() -> dict[str, np.ndarray]:
+    trajectory = block()
+    return {
+        "cells": trajectory.mesh.connectivity.reshape(1, -1, 8).astype("<i4"),
+        "mesh_pos": trajectory.mesh.points[None].astype("<f4"),
+        "u": trajectory.fields["u"].values.astype("<f4"),
+    }
+
+
+def _meshgraphnets_hdf5(folder: Path) -> Path:
+    with h5py.File(folder / "train.h5", "w") as file:
+        for name, values in _features().items():
+            file[f"0/{name}"] = values
+    return folder / "train.h5#train" / "0000"
+
+
+def _tfrecord(folder: Path) -> Path:
+    """One tf.train.Example with its meta.json."""
+
+    def field(content: bytes, number: int = 1) -> bytes:
+        length, size = b"", len(content)
+        while size >= 0x80:
+            length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+    def checked(content: bytes) -> bytes:
+        crc = google_crc32c.value(content)
+        masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+        return content + struct.pack("<I", masked)
+
+    features = _features()
+    entries = (
+        field(field(name.encode()) + field(field(field(values.tobytes())), 2))
+        for name, values in features.items()
+    )
+    record = field(b"".join(entries))
+    data = checked(struct.pack("<Q", len(record))) + checked(record)
+    (folder / "train.tfrecord").write_bytes(data)
+    told = {
+        name: {"type": "dynamic", "shape": [len(a), -1, a.shape[2]], "dtype": a.dtype.name}
+        for name, a in features.items()
+    }
+    meta = {"dt": 0.5, "trajectory_length": TIMES, "features": told}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return folder / "train.tfrecord#train" / "0000"
+
+
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "vtkhdf": _with_physgt(".vtkhdf"),
     "pvd": _with_physgt(".pvd"),
@@ -170,6 +220,8 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "frd": _committed("calculix/beam.frd"),
     "frd binary": _committed("calculix/beam_binary.frd"),
     "own npz": _own_npz,
+    "mgn hdf5": _meshgraphnets_hdf5,
+    "mgn tfrecord": _tfrecord,
 }
 """Name -> a function that writes a good source into a folder; formats that physgt reads."""
 
