@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import pi, sqrt
+from math import pi
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
 from physgt.ops.edges import pass_messages
+from physgt.ops.rows import rms_norm
 
 
 def mlp(
@@ -108,8 +109,7 @@ class RMSNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        rms = torch.linalg.vector_norm(x, dim=-1, keepdim=True) / sqrt(x.shape[-1])
-        return self.scale * (x / (rms + 1e-8))
+        return rms_norm(x, self.scale)
 
 
 def channels_per_head(width: int, heads: int) -> int:

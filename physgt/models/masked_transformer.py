@@ -24,6 +24,7 @@ from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
 from physgt.ops.chunks import in_chunks
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
+from physgt.ops.rows import gelu_gate
 from physgt.ops.segment import segment_mean
 
 
@@ -189,10 +190,14 @@ class Projections(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         x = self.norm(nodes)
-        projected = [self.query(x), self.key(x), self.value(x)]
-        if self.gate is not None:
-            projected.append(self.gate(x).sigmoid())
-        return torch.cat(projected, -1)
+        maps = self.query, self.key, self.value
+        # One product for all three: joining the weights costs less than joining the results.
+        weight = torch.cat([linear.weight for linear in maps])
+        bias = torch.cat([linear.bias for linear in maps])
+        projected = F.linear(x, weight, bias)
+        if self.gate is None:
+            return projected
+        return torch.cat([projected, self.gate(x).sigmoid()], -1)
 
 
 def masked_attention(
@@ -239,4 +244,4 @@ class GatedMLP(nn.Module):
         self.out = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.gelu(self.gate(x)) * self.value(x))
+        return self.out(gelu_gate(self.gate(x), self.value(x)))
