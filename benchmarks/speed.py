@@ -29,7 +29,7 @@ from physgt.bench import added_memory, product_rate, random_graph
 from physgt.graph import Graph
 from physgt.models import MaskedTransformer, MeshGraphNet, PhysGTO
 from physgt.models.layers import EdgeMLP
-from physgt.ops import chunks, library
+from physgt.ops import chunks, library, linear
 from physgt.ops.segment import segment_sum
 
 MODELS: dict[str, Callable[[int], nn.Module]] = {
@@ -65,6 +65,7 @@ def plain_torch() -> Iterator[None]:
         mock.patch.object(EdgeMLP, "forward", joined),
         mock.patch.object(chunks, "CHUNK_ROWS", 1 << 60),
         mock.patch.object(chunks, "RECOMPUTE_ROWS", 1 << 60),
+        mock.patch.object(linear, "USE_ONEDNN", False),
         mock.patch.object(library, "LIBRARY", None),
         mock.patch.object(library, "_tell_why_not"),
     ):

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from physgt.attention_masks import Mask
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, build_graph
 from physgt.mesh import Mesh
 from physgt.models import MODELS
+from physgt.ops.linear import USE_ONEDNN, linear
 from physgt.ordering import hilbert_order
 
 REPEATS = 5
@@ -111,6 +111,13 @@ def measure(
     )
 
 
+if USE_ONEDNN:
+
+    @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+    def _operations(x: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
+        return 2 * x[0] * x[1] * weight[0]
+
+
 def random_graph(num_nodes: int, dimension: int, masks: Sequence[Mask] = ()) -> Graph:
     """Triangles or tetrahedra between random points, in Hilbert order."""
     points = np.random.default_rng(0).random((num_nodes, dimension))
@@ -124,7 +131,7 @@ def product_rate(device: str, dtype: torch.dtype, rows: int = 2048, width: int =
     x = torch.randn(rows, width, device=device, dtype=dtype)
     weight = torch.randn(width, width, device=device, dtype=dtype)
     bias = torch.randn(width, device=device, dtype=dtype)
-    return 2 * rows * width**2 / median_seconds(lambda: F.linear(x, weight, bias), device, 50)
+    return 2 * rows * width**2 / median_seconds(lambda: linear(x, weight, bias), device, 50)
 
 
 def median_seconds(work: Callable[[], object], device: str, repeats: int = REPEATS) -> float:

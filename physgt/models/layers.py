@@ -8,11 +8,11 @@ from math import pi
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
 from physgt.ops.edges import pass_messages
+from physgt.ops.linear import Linear, linear
 from physgt.ops.rows import rms_norm
 
 
@@ -23,7 +23,7 @@ def mlp(
     widths = [inputs, *[hidden] * hidden_layers, outputs]
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), activation()]
+        layers += [Linear(before, after), activation()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -59,7 +59,7 @@ class EdgeMLP(nn.Module):
 
     def __init__(self, node_width: int, edge_width: int, hidden: int, *layers: nn.Module) -> None:
         super().__init__()
-        joined = nn.Linear(2 * node_width + edge_width, hidden)  # for its initial values
+        joined = Linear(2 * node_width + edge_width, hidden)  # for its initial values
         from_sender, from_receiver, from_edge = joined.weight.detach().split(
             [node_width, node_width, edge_width], dim=1
         )
@@ -82,7 +82,7 @@ class EdgeMLP(nn.Module):
         the first `to_senders` channels are summed by the edge's sender, the others by its receiver.
         """
         bias = torch.cat([torch.zeros_like(self.per_edge.bias), self.per_edge.bias])
-        sent, received = F.linear(nodes, self.from_node, bias).chunk(2, dim=1)  # (N, hidden) each
+        sent, received = linear(nodes, self.from_node, bias).chunk(2, dim=1)  # (N, hidden) each
         weight, layers = self.per_edge.weight, self.per_edge.layers
         return pass_messages(weight, layers, edges, sent, received, senders, receivers, to_senders)
 

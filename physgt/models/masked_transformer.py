@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from physgt.attention_masks import Mask
 from physgt.graph import Graph, NodeFunction
@@ -22,6 +21,7 @@ from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
 from physgt.ops.chunks import in_chunks
+from physgt.ops.linear import Linear, linear
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
 from physgt.ops.rows import gelu_gate
@@ -183,10 +183,10 @@ class Projections(nn.Module):
     def __init__(self, width: int, gate: bool = False) -> None:
         super().__init__()
         self.norm = RMSNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.gate = nn.Linear(width, width) if gate else None
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.gate = Linear(width, width) if gate else None
 
     def forward(self, nodes: Tensor) -> Tensor:
         x = self.norm(nodes)
@@ -194,7 +194,7 @@ class Projections(nn.Module):
         # One product for all three: joining the weights costs less than joining the results.
         weight = torch.cat([linear.weight for linear in maps])
         bias = torch.cat([linear.bias for linear in maps])
-        projected = F.linear(x, weight, bias)
+        projected = linear(x, weight, bias)
         if self.gate is None:
             return projected
         return torch.cat([projected, self.gate(x).sigmoid()], -1)
@@ -224,7 +224,7 @@ class Update(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.out = nn.Linear(width, width)
+        self.out = Linear(width, width)
         # Two norms in a row, each with its own scale, as published.
         self.mlp_norm = nn.Sequential(RMSNorm(width), RMSNorm(width))
         self.mlp = GatedMLP(width, 3 * width)
@@ -239,9 +239,9 @@ class GatedMLP(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(width, hidden)
-        self.value = nn.Linear(width, hidden)
-        self.out = nn.Linear(hidden, width)
+        self.gate = Linear(width, hidden)
+        self.value = Linear(width, hidden)
+        self.out = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(gelu_gate(self.gate(x), self.value(x)))

@@ -23,6 +23,7 @@ from physgt.models.node_inputs import NodeInputs
 from physgt.models.physgto import ProjectionAttention
 from physgt.models.rotary import require_rotary_channels, rotary_angles
 from physgt.ops.chunks import in_chunks
+from physgt.ops.linear import Linear
 from physgt.ops.neighbours import Neighbours
 
 
@@ -128,7 +129,7 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.near_project = Projections(width)
-        self.near_out = nn.Linear(width, width)
+        self.near_out = Linear(width, width)
         self.far_norm = RMSNorm(width)
         self.far = ProjectionAttention(width, heads, tokens, token_self_attention=False)
         self.mlp = nn.Sequential(RMSNorm(width), GatedMLP(width, 3 * width))

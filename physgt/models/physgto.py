@@ -26,6 +26,7 @@ from physgt.models.layers import (
     with_length,
 )
 from physgt.ops.chunks import in_chunks
+from physgt.ops.linear import Linear
 from physgt.ops.segment import segment_sum
 
 
@@ -116,12 +117,12 @@ class PhysGTO(nn.Module):
             for _ in range(blocks)
         )
         self.decoder = nn.Sequential(
-            nn.Linear(2 * width, width),
+            Linear(2 * width, width),
             nn.LayerNorm(width),
             nn.SiLU(),
-            nn.Linear(width, width),
+            Linear(width, width),
             nn.SiLU(),
-            nn.Linear(width, state_size),
+            Linear(width, state_size),
         )
         self.alpha = nn.Parameter(torch.tensor(initial_alpha))
 
@@ -210,7 +211,7 @@ class MessagePassing(nn.Module):
         node_width = 2 * width + position_width
 
         def flux() -> EdgeMLP:
-            layers = nn.GELU(), nn.Linear(mlp_width, width), nn.LayerNorm(width)
+            layers = nn.GELU(), Linear(mlp_width, width), nn.LayerNorm(width)
             return EdgeMLP(node_width, width, mlp_width, *layers)
 
         self.flux = flux()
@@ -246,12 +247,12 @@ class ProjectionAttention(nn.Module):
         self.heads = heads
         self.token_self_attention = token_self_attention
         self.token_query = nn.Parameter(torch.randn(heads, tokens, channels))
-        self.key_value = nn.Linear(width, width)
-        self.query = nn.Linear(width, width)
+        self.key_value = Linear(width, width)
+        self.query = Linear(width, width)
         # Shared by the heads: tokens to (key, value), or to (query, key, value).
         projections = 3 if token_self_attention else 2
-        self.token_map = nn.Linear(channels, projections * channels, bias=False)
-        self.out = nn.Linear(width, width)
+        self.token_map = Linear(channels, projections * channels, bias=False)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor, graph_sizes: list[int]) -> Tensor:
         """(N, C) -> (N, C); graph_sizes: the numbers of nodes of the graphs that lie end to end."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from physgt.ops import chunks, compiled_rows, library
+from physgt.ops.linear import linear
 from physgt.ops.neighbour_attention import TRITON
 from physgt.ops.segment import segment_sum
 
@@ -87,7 +87,7 @@ def _messages(
     weight: Tensor, layers: nn.Sequential, edges: Tensor, sent: Tensor, received: Tensor,
     senders: Tensor, receivers: Tensor,
 ) -> Tensor:  # fmt: skip
-    return _finish(layers, F.linear(edges, weight), sent, received, senders, receivers)
+    return _finish(layers, linear(edges, weight), sent, received, senders, receivers)
 
 
 def _finish(
@@ -157,7 +157,7 @@ class _Messages(torch.autograd.Function):
             ends = [index[chunk] for index in ctx.ends]
             own = edges[chunk].requires_grad_()
             with torch.enable_grad(), ctx.autocast():
-                product = F.linear(own, parameters[0])
+                product = linear(own, parameters[0])
                 messages = _finish(ctx.layers, product, sent, received, *ends)
             gradient = torch.zeros_like(messages) if of_updated is None else of_updated[chunk]
             if of_sums is not None:
