@@ -344,7 +344,7 @@ def rollout(
     device
         cpu, or cuda where there is one.
     bfloat16
-        Matrix products in bfloat16: quicker where the processor has it, increments to 3 digits.
+        Matrix products in bfloat16: quicker where the processor has it, increments to about 1 %.
     """
     from physgt.progress import progress_bar
     from physgt.rollout.command import RolloutCommand
