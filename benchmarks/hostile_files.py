@@ -140,6 +140,17 @@ def _committed(name: str) -> Callable[[Path], Path]:
     return copy
 
 
+def _committed_folder(name: str, source: str = "") -> Callable[[Path], Path]:
+    """A folder that another program wrote, and what of it is opened."""
+
+    def copy(folder: Path) -> Path:
+        good = Path(__file__).resolve().parents[1] / "tests" / "data" / name
+        shutil.copytree(good, folder / "good", copy_function=shutil.copyfile)
+        return folder / "good" / source
+
+    return copy
+
+
 def _own_npz(folder: Path) -> Path:
     trajectory = block()
     cells = trajectory.mesh.connectivity.reshape(-1, 8)
@@ -222,6 +233,12 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "own npz": _own_npz,
     "mgn hdf5": _meshgraphnets_hdf5,
     "mgn tfrecord": _tfrecord,
+    "openfoam": _committed_folder("openfoam/box"),
+    "openfoam packed": _committed_folder("openfoam/box_binary"),
+    "decomposed": _committed_folder("openfoam/box_decomposed"),
+    "multi-block": _committed_folder("vtm", "box.vtm.series"),
+    "cgns": _committed("cgns/unsteady.cgns"),
+    "fluent": _committed_folder("fluent", "cavity.cas"),
 }
 """Name -> a function that writes a good source into a folder; formats that physgt reads."""
 

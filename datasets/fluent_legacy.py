@@ -1,12 +1,14 @@
 """Fluent's older files: meshes (.msh) and cases (.cas) with their data (.dat), text or binary.
 
-VTK makes cells of the faces and reads the data; zones are read here.
+VTK makes cells of the faces; zones and data are read here, since VTK takes whatever a damaged data
+file holds.
 Source: Ansys Fluent User's Guide, appendix "Case and Data File Formats".
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import pyvista as pv
 from vtkmodules.vtkCommonDataModel import vtkCompositeDataSet, vtkMultiBlockDataSet
 from vtkmodules.vtkIOGeometry import vtkFLUENTReader
 
+from physgt.datasets.fluent_data import read_fluent_data
 from physgt.datasets.parts import Parts
 from physgt.datasets.snapshots import Snapshot, trajectory_of
 from physgt.datasets.vtk_files import snapshot_of_grid, vtk_errors
@@ -45,22 +48,34 @@ def read_fluent_legacy(path: Path) -> Trajectory:
     behind.
     """
     with vtk_errors(path):
-        reader = vtkFLUENTReader()
-        reader.SetFileName(str(path))
-        reader.UpdateInformation()
-        reader.EnableAllCellArrays()
-        reader.Update()
+        output = _cells_by_vtk(path)
         data = path.read_bytes()
         names = {
             int(number): (kind.decode(), name.decode(errors="replace"))
             for number, kind, name in _NAMES.findall(data)
         }
-        snapshot = _joined(reader.GetOutput(), _cell_zones(data, names))
+        snapshot = _joined(output, _cell_zones(data, names))
         node_sets, cell_sets = _boundary_sets(data, names, snapshot)
     mesh = snapshot.mesh
     mesh = replace(mesh, node_sets=node_sets, cell_sets={**cell_sets, **mesh.cell_sets})
-    whole = replace(snapshot, mesh=mesh)
+    values = path.with_suffix(".dat")
+    fields = {}
+    if values.is_file():
+        numbers = {number for number, (kind, _) in names.items() if kind in CELL_ZONES}
+        fields = read_fluent_data(values, numbers, mesh.num_cells)
+    whole = Snapshot(mesh, cell=fields)
     return trajectory_of(path, [0.0], lambda _: whole)
+
+
+def _cells_by_vtk(path: Path) -> vtkMultiBlockDataSet:
+    # VTK reads the data beside a case as well: so it gets the case under a name that has none.
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(folder) / "case.cas"
+        alone.symlink_to(path.resolve())
+        reader = vtkFLUENTReader()
+        reader.SetFileName(str(alone))
+        reader.Update()
+        return reader.GetOutput()
 
 
 def _joined(output: vtkMultiBlockDataSet, zones: list[str]) -> Snapshot:

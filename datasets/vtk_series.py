@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 from physgt.datasets.mesh_files import snapshot_reader
-from physgt.datasets.snapshots import trajectory_of
+from physgt.datasets.naming import errors_name
+from physgt.datasets.snapshots import Snapshot, trajectory_of
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
 
@@ -31,4 +32,9 @@ def read_vtk_series(path: Path) -> Trajectory:
         if not file.is_file():
             raise PhysgtError(f"{path}: lists {file.name}, which isn't there; copy it as well.")
     read = snapshot_reader()
-    return trajectory_of(path, times, lambda i: read(files[i]))
+
+    def read_time(i: int) -> Snapshot:
+        with errors_name(path):
+            return read(files[i])
+
+    return trajectory_of(path, times, read_time)

@@ -125,6 +125,15 @@ def test_an_older_case_has_its_zones_as_sets_and_its_data_on_cells() -> None:
     np.testing.assert_allclose(frame["MOMENTUM"].ravel(), momentum)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_truncated_older_data_are_named_rather_than_read(tmp_path: Path, share: float) -> None:
+    shutil.copyfile(CAVITY, tmp_path / "cavity.cas")
+    text = CAVITY.with_suffix(".dat").read_text()
+    (tmp_path / "cavity.dat").write_text(text[: int(share * len(text))])
+    with pytest.raises(PhysgtError, match=r"cavity\.dat: .*truncated"):
+        open_trajectory(tmp_path / "cavity.cas")
+
+
 def test_a_truncated_older_case_is_named(tmp_path: Path) -> None:
     text = CAVITY.read_text()
     for share in (0.2, 0.5, 0.9):
