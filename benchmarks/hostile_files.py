@@ -237,6 +237,7 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "openfoam packed": _committed_folder("openfoam/box_binary"),
     "decomposed": _committed_folder("openfoam/box_decomposed"),
     "multi-block": _committed_folder("vtm", "box.vtm.series"),
+    "ensight": _committed_folder("ensight/box_binary", "box.case"),
     "cgns": _committed("cgns/unsteady.cgns"),
     "fluent": _committed_folder("fluent", "cavity.cas"),
 }

@@ -5,6 +5,7 @@ Source: EnSight User Manual, chapter "EnSight Gold Casefile Format".
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyvista as pv
@@ -34,6 +35,7 @@ def read_ensight(path: Path) -> Trajectory:
     `parts_left_out`.
     """
     with vtk_errors(path):
+        _check_sizes(path)
         reader = pv.EnSightReader(path)
         if not isinstance(reader.reader, vtkGenericEnSightReader):
             raise PhysgtError("not a case file of EnSight.")
@@ -47,6 +49,34 @@ def read_ensight(path: Path) -> Trajectory:
 
     left_out = {"parts_left_out": named.left_out} if named.left_out else {}
     return trajectory_of(path, times, read, attributes=left_out)
+
+
+def _check_sizes(path: Path) -> None:
+    """Raises PhysgtError where one time of a variable has fewer bytes than another.
+
+    VTK fills a truncated variable with what it finds. Numbers have a fixed width, also as text, so
+    on one mesh all files of a variable are as long, unless they leave out values (undef, partial).
+    """
+    text = path.read_text(errors="replace")
+    if re.search(r"^\s*FILE\s*$", text, re.MULTILINE):
+        return  # files of several times, the last of which may hold fewer
+    patterns = re.findall(
+        r"^\s*(?:model|\w[\w ]* per (?:node|element))\s*:(.*)$", text, re.MULTILINE
+    )
+    for words in (line.split() for line in patterns):
+        starred = [word for word in words if "*" in word]
+        files = sorted(path.parent.glob(re.sub(r"\*+", "*", starred[-1]))) if starred else []
+        sizes = {file: file.stat().st_size for file in files}
+        if not sizes or min(sizes.values()) == max(sizes.values()):
+            continue
+        longest, shortest = max(files, key=sizes.__getitem__), min(files, key=sizes.__getitem__)
+        contents = longest.read_bytes() + shortest.read_bytes()
+        if b"undef" not in contents and b"partial" not in contents:
+            raise PhysgtError(
+                f"{shortest.relative_to(path.parent)} has {sizes[shortest]} bytes, but "
+                f"{longest.relative_to(path.parent)} {sizes[longest]}: truncated, or of another "
+                "mesh. Export the case again."
+            )
 
 
 def _parts(reader: pv.EnSightReader, i: int) -> dict[str, Snapshot]:

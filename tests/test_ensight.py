@@ -69,6 +69,12 @@ def test_a_missing_or_truncated_file_of_a_case_is_an_error_that_names_the_case(
     tmp_path: Path,
 ) -> None:
     folder = Path(shutil.copytree(SMALL / "box_binary", tmp_path / "box"))
+    variable = folder / "data" / "00000000" / "p"
+    whole = variable.read_bytes()
+    variable.write_bytes(whole[:400])
+    with pytest.raises(PhysgtError, match=r"box\.case: data/00000000/p has 400 bytes, but .* 1592"):
+        open_trajectory(folder / "box.case")
+    variable.write_bytes(whole)
     for name in ("geometry", "data/00000001/U"):
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
