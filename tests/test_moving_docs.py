@@ -1,0 +1,40 @@
+"""What the page on moving meshes shows is valid, and what it links is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from physgt import Simulator
+from physgt.case import find_case, read_case
+from physgt.task import SecondOrder
+
+PAGE = Path(__file__).parents[1] / "docs" / "moving_meshes.md"
+CASE, SECOND_ORDER = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+
+
+def test_the_case_of_the_page_is_one(tmp_path: Path) -> None:
+    (tmp_path / "press.toml").write_text(CASE)
+    task = read_case(tmp_path / "press.toml").task()
+    assert task.moves
+    assert task.motion_columns == [0, 1]
+    assert task.contact is not None
+    assert task.contact.max_neighbors == 16
+
+
+def test_so_is_what_it_says_of_second_order(tmp_path: Path) -> None:
+    start, end = CASE.index("[task.targets.points]"), CASE.index("[task.targets.stress]")
+    (tmp_path / "swing.toml").write_text(CASE[:start] + SECOND_ORDER + CASE[end:])
+    (points, _) = read_case(tmp_path / "swing.toml").task().targets
+    assert points == SecondOrder("points", 2, initial_rate="history")
+
+
+@pytest.mark.parametrize("name", ["hyperelastic", "hyperelastic_swing"])
+def test_the_cases_that_it_names_come_with_physgt(name: str) -> None:
+    case = read_case(find_case(name))
+    assert Simulator(case.task(), 2, case.model_name, case.model_options).task.moves
+
+
+def test_every_file_that_it_links_is_there() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", PAGE.read_text()):
+        assert (PAGE.parent / link).is_file(), link
