@@ -41,6 +41,16 @@ class StepperState:
     before: np.ndarray | None
     seconds: float
 
+    def require_like(self, other: StepperState) -> None:
+        """Raise PhysgtError where the other is a state of another task or mesh."""
+        expected = other.state.shape, other.stated_forcing.shape
+        found = self.state.shape, self.stated_forcing.shape
+        if found != expected:
+            raise PhysgtError(
+                f"this saved state has arrays {found}, but the stepper's are {expected}: "
+                "it comes from another task or mesh."
+            )
+
 
 def checked_rows(
     field: Field, values: np.ndarray | float, ids: np.ndarray, *, where: str
@@ -88,3 +98,17 @@ def require_units_of(task: Task, trajectory: Trajectory, *, where: str) -> None:
     units = {field.name: field.units for field in trajectory.declared()}
     for field in (*task.targets, *task.forcings):
         require_same_units(f"{where}: '{field.name}'", units.get(field.name, ""), field.units)
+
+
+def require_stated(task: Task, missing: np.ndarray, unknown: np.ndarray) -> None:
+    """What the task prescribes over time someone must have told.
+
+    missing: (N, S) bool, boundary values that nobody has; unknown: (N, F) the same of forcings.
+    """
+    names = [t.name for t in task.targets if missing[:, task.columns(t.name)].any()]
+    names += [f.name for f in task.forcings if unknown[:, task.forcing_columns(f.name)].any()]
+    if names:
+        raise PhysgtError(
+            f"the task prescribes {names} over time, but not all values were given; set them "
+            "with set_field before the first step, or state them with prescribed=."
+        )

@@ -16,6 +16,7 @@ from physgt.coupling.state import (
     overlaid,
     read_only,
     replaced,
+    require_stated,
     require_units_of,
 )
 from physgt.errors import PhysgtError
@@ -216,13 +217,7 @@ class Stepper:
 
     def restore_state(self, token: StepperState) -> None:
         """Go back, or on, to a saved state."""
-        expected = self._now.state.shape, self._now.stated_forcing.shape
-        found = token.state.shape, token.stated_forcing.shape
-        if found != expected:
-            raise PhysgtError(
-                f"this saved state has arrays {found}, but the stepper's are {expected}: "
-                "it comes from another task or mesh."
-            )
+        token.require_like(self._now)
         self._now = token
 
     def _model_time(self, now: StepperState) -> float:
@@ -255,7 +250,8 @@ class Stepper:
     def _advanced(self, now: StepperState) -> np.ndarray:
         """(N, S) one dt after the model's last own time, without what the caller prescribed."""
         forcing = self._forcing(now, self._model_time(now))
-        self._require_stated(now, forcing)
+        missing = self._boundary.unstated & np.isnan(now.stated[:, : self.task.state_size])
+        require_stated(self.task, missing, np.isnan(forcing))
         time = now.origin + (now.num_steps + 1) * self.dt
         seen = overlaid(self._boundary.ahead(now.state, time), now.stated)
         return self._integrator.advance(seen, forcing, now.num_steps + 1, time)
@@ -298,18 +294,6 @@ class Stepper:
                 "stepper with interpolate=True to have the state interpolated between its steps."
             )
         return self.dt
-
-    def _require_stated(self, now: StepperState, forcing: np.ndarray) -> None:
-        """The task prescribes over time: someone must have told the values."""
-        missing = self._boundary.unstated & np.isnan(now.stated[:, : self.task.state_size])
-        names = [t.name for t in self.task.targets if missing[:, self.task.columns(t.name)].any()]
-        unknown = np.isnan(forcing)
-        names += [f.name for f in self.task.forcings if unknown[:, self._columns(f)].any()]
-        if names:
-            raise PhysgtError(
-                f"the task prescribes {names} over time, but not all values were given; set them "
-                "with set_field before the first step, or state them with prescribed=."
-            )
 
     def _check_outputs(self) -> None:
         declared = {field.name for field in (*self.task.targets, *self.task.forcings)}
