@@ -83,8 +83,8 @@ def test_a_killed_process_leaves_what_another_one_goes_on_with(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=roll_slowly, args=(path,))
     process.start()
     partial = tmp_path / "out.partial.vtkhdf"
-    deadline = time.monotonic() + 60
-    while not partial.exists() or open_trajectory(partial).num_times < 20:
+    deadline = time.monotonic() + 240  # a machine may be busy
+    while not partial.exists() or open_trajectory(partial).num_times < 5:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
