@@ -93,11 +93,16 @@ def start_and_rates(task: Task, start: Trajectory) -> tuple[Trajectory, np.ndarr
 
 
 def motion(task: Task, free: np.ndarray, state: np.ndarray, coming: np.ndarray) -> np.ndarray:
-    """(N, K) how far the boundary moves points in the coming step, 0 where they are free.
+    """(N, K) how far the boundary moves each node in the coming step, and the mean of all it moves.
 
     It is given to the model: where the boundary drives a node to is stated, not predicted
     (Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021, section A.1).
+    The first half of the columns is 0 where a component is free. The second, the same at every
+    node, tells those far away, which a slow solid moves within the same step.
     """
     columns = task.motion_columns
-    moves = coming[:, columns] - state[:, columns]
-    return np.where(free[:, columns], 0.0, moves).astype(state.dtype)
+    moves = np.where(free[:, columns], 0.0, coming[:, columns] - state[:, columns])
+    moved = moves[(moves != 0).any(axis=1)]
+    mean = moved.mean(axis=0) if len(moved) else np.zeros(len(columns))
+    everywhere = np.broadcast_to(mean, moves.shape)
+    return np.concatenate([moves, everywhere], axis=1).astype(state.dtype)

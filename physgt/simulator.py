@@ -69,7 +69,7 @@ class Simulator(nn.Module):
                 raise PhysgtError(
                     f"[model] {model} has no option '{name}'; its options are {', '.join(options)}."
                 )
-        forcing_size = task.forcing_size + len(task.motion_columns)
+        forcing_size = task.forcing_size + task.motion_size
         try:
             self.model = MODELS[model](
                 task.state_size,

@@ -149,6 +149,11 @@ class Task:
         ]
 
     @property
+    def motion_size(self) -> int:
+        """Numbers a node that tell of the boundary's motion, see physgt.rates.motion."""
+        return 2 * len(self.motion_columns)
+
+    @property
     def seen_ahead(self) -> list[bool]:
         """For each of the S columns: whether a step sees what the boundary makes of it in the end.
 

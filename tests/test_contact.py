@@ -182,7 +182,7 @@ def pressed(mesh: Mesh, depth: float) -> np.ndarray:
 def step(simulator: Simulator, mesh: Mesh, displacement: np.ndarray) -> np.ndarray:
     graph = simulator.build_graph(mesh)
     state = graph.from_mesh(displacement)
-    return graph.to_mesh(simulator.step(graph, state, torch.zeros(len(state), 2)))
+    return graph.to_mesh(simulator.step(graph, state, torch.zeros(len(state), 4)))
 
 
 def test_the_plate_feels_the_tool_only_where_world_edges_reach_it(simulator: Simulator) -> None:
@@ -196,7 +196,7 @@ def test_the_plate_feels_the_tool_only_where_world_edges_reach_it(simulator: Sim
         edge_vectors=graph.world.edge_vectors[:0],
         oriented=graph.world.oriented[:0],
     )
-    forcing = torch.zeros(len(state), 2)
+    forcing = torch.zeros(len(state), 4)
     with torch.inference_mode():
         touched = simulator.model(graph, state, forcing)
         alone = simulator.model(replace(graph, world=without), state, forcing)
@@ -225,7 +225,7 @@ def test_a_mesh_gives_the_same_alone_and_in_any_batch(simulator: Simulator) -> N
     states = [g.from_mesh(pressed(m, 0.08)) for g, m in zip(graphs, meshes, strict=True)]
     state = torch.cat(states)
     with torch.inference_mode():
-        together = simulator.step(batch_graphs(graphs), state, torch.zeros(len(state), 2))
+        together = simulator.step(batch_graphs(graphs), state, torch.zeros(len(state), 4))
     first, last = len(states[0]), len(states[0]) + len(states[1])
     expected = step(simulator, meshes[1], pressed(meshes[1], 0.08))
     np.testing.assert_allclose(graphs[1].to_mesh(together[first:last]), expected, atol=1e-6)
@@ -242,7 +242,7 @@ def test_gradients_reach_every_parameter_through_steps_with_and_without_contact(
 ) -> None:
     mesh = plate_and_tool()
     graph = simulator.build_graph(mesh)
-    forcing = torch.zeros(mesh.num_points, 2)
+    forcing = torch.zeros(mesh.num_points, 4)
     touching = simulator.step(graph, graph.from_mesh(pressed(mesh, 0.08)), forcing)
     simulator.step(graph, touching, forcing).square().sum().backward()
     for name, parameter in simulator.named_parameters():

@@ -88,7 +88,7 @@ def test_small_strains_far_from_the_origin_keep_their_digits() -> None:
 
 def standing_still(state: torch.Tensor) -> torch.Tensor:
     """What is given for a step in which the boundary moves nothing."""
-    return state.new_zeros(len(state), len(PULL.motion_columns))
+    return state.new_zeros(len(state), PULL.motion_size)
 
 
 @torch.inference_mode()
@@ -110,7 +110,7 @@ def test_what_the_network_sees_depends_on_the_current_shape(simulator: Simulator
     """Two states of one displacement field in the nodes' inputs, but of other edges."""
     graph = simulator.build_graph(plate())
     bent = torch.randn(graph.num_nodes, 2, generator=torch.Generator().manual_seed(0))
-    inputs = torch.zeros(graph.num_nodes, 3), torch.zeros(graph.num_nodes, 2)
+    inputs = torch.zeros(graph.num_nodes, 3), torch.zeros(graph.num_nodes, 4)
     with torch.inference_mode():
         still = simulator.model(graph.moved(0 * bent), *inputs)
         assert not torch.allclose(simulator.model(graph.moved(0.1 * bent), *inputs), still)
@@ -171,16 +171,18 @@ def test_held_nodes_stay_and_driven_ones_go_where_they_are_told(simulator: Simul
 
 
 def test_the_network_is_told_how_the_boundary_moves_in_the_coming_step() -> None:
-    """That is stated; of nodes that are free or held it is told nothing."""
+    """That is stated: at driven nodes their own motion, at all nodes the mean of those."""
     pulled = pulled_plate(0.4)
     window = Samples({"a": pulled}, PULL, simulator_of(PULL).build_graph).batch([3])
     given = window.graph.to_mesh(window.forcings[0])
     right = pulled.mesh.node_sets["right"]
     moves = positions(pulled)[4] - positions(pulled)[3]
-    np.testing.assert_allclose(given[right], moves[right], rtol=1e-5)
+    np.testing.assert_allclose(given[right, :2], moves[right], rtol=1e-5)
     np.testing.assert_allclose(given[right, 0], 0.4 * 0.1, rtol=1e-5)
     others = np.setdiff1d(np.arange(pulled.mesh.num_points), right)
-    assert (given[others] == 0).all()
+    assert (given[others, :2] == 0).all()
+    mean = np.repeat(moves[right].mean(axis=0)[None], pulled.mesh.num_points, axis=0)
+    np.testing.assert_allclose(given[:, 2:], mean, atol=1e-7)
 
 
 def test_a_rollout_gives_the_network_the_stated_motion(monkeypatch) -> None:
@@ -197,8 +199,10 @@ def test_a_rollout_gives_the_network_the_stated_motion(monkeypatch) -> None:
     moves = np.diff(positions(pulled), axis=0)
     right = pulled.mesh.node_sets["right"]
     for index in range(2):
-        np.testing.assert_allclose(given[index][right], moves[index, right], atol=1e-7)
-        assert (np.delete(given[index], right, axis=0) == 0).all()
+        own, mean = np.split(given[index], 2, axis=1)
+        np.testing.assert_allclose(own[right], moves[index, right], atol=1e-7)
+        assert (np.delete(own, right, axis=0) == 0).all()
+        np.testing.assert_allclose(mean - moves[index, right].mean(axis=0), 0, atol=1e-7)
 
 
 def test_a_rollout_writes_a_mesh_that_vtk_sees_moving(tmp_path) -> None:
