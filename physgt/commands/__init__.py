@@ -1,0 +1,1 @@
+"""The commands of the command line: one function a command, a file for those of one kind."""

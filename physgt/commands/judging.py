@@ -1,0 +1,123 @@
+"""Commands that compare and draw trajectories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from physgt.commands.apps import app, out
+
+
+@app.command
+def score(
+    prediction: Path,
+    reference: Path,
+    /,
+    *,
+    on: str | None = None,
+    threshold: float = 0.2,
+    quantities: Path | None = None,
+    align: float | None = None,
+    json_: Annotated[Path | None, Parameter("--json")] = None,
+    plot: Path | None = None,
+) -> None:
+    """Print the errors of a prediction against a reference, beside those of simple forecasts.
+
+    persistence: nothing changes. dynamic_modes: a linear model fitted to the first half of the
+    reference itself, scored in the second.
+
+    Example: physgt score prediction.vtkhdf reference.vtkhdf --json scores.json
+
+    Parameters
+    ----------
+    prediction
+        A trajectory that rollout wrote.
+    reference
+        The solver's trajectory on the same mesh; it may have more times.
+    on
+        A node set or node type whose nodes alone count: NORMAL are those inside.
+    threshold
+        The relative error up to which a prediction counts as valid.
+    quantities
+        A TOML file with tables [outputs.NAME] of forces, fluxes, means, energies, probes: their
+        means, amplitudes, frequencies, drifts and phase errors are printed as well.
+    align
+        Seconds, best half a period: also print the errors to the closest state of the reference
+        within that time, and by how much time it is apart.
+    json_
+        Also write every score at every time to this file.
+    plot
+        Also draw errors and quantities over time to this file: .png, .pdf or .svg.
+    """
+    from physgt.files import write_text
+    from physgt.rollout.assessment import assess, read_quantities
+    from physgt.viz.scores import plot_scores
+
+    settings = {} if quantities is None else read_quantities(quantities)
+    found = assess(prediction, reference, on=on, settings=settings, window=align)
+    for table in found.tables(threshold):
+        out.print(table)
+    if json_ is not None:
+        write_text(json_, json.dumps(found.plain(), indent=1))
+        out.print(f"wrote {json_}")
+    if plot is not None:
+        plot_scores(found, plot)
+        out.print(f"wrote {plot}")
+
+
+@app.command
+def render(
+    path: Path,
+    field: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    reference: Path | None = None,
+    component: str | None = None,
+    time: float | None = None,
+    every: int = 1,
+    error_limit: float | None = None,
+) -> None:
+    """Draw a field: a picture (PNG, PDF, SVG) of one time or a film (MP4, GIF) of all.
+
+    Example: physgt render prediction.vtkhdf velocity -o velocity.mp4 --reference reference.vtkhdf
+
+    Parameters
+    ----------
+    path
+        The trajectory.
+    field
+        The field; a vector is drawn by its length unless --component names one of x, y, z.
+    output
+        The file to write: .png, .pdf, .svg, .mp4 or .gif.
+    reference
+        A trajectory on the same mesh: draws reference, prediction and error together.
+    component
+        One component of a vector: x, y or z.
+    time
+        The time of a picture in s; the last without it.
+    every
+        A film takes each EVERY-th time.
+    error_limit
+        Where the colours of the error end; as wide as the field's own range without it.
+    """
+    from physgt.datasets import open_trajectory
+    from physgt.progress import progress_bar
+    from physgt.viz import PICTURE_SUFFIXES, animate
+    from physgt.viz import render as draw
+
+    trajectory = open_trajectory(path)
+    shared: dict[str, Any] = {
+        "reference": None if reference is None else open_trajectory(reference),
+        "component": component,
+        "error_limit": error_limit,
+    }
+    if output.suffix.lower() in PICTURE_SUFFIXES:
+        draw(trajectory, field, output, time=time, **shared)
+    else:
+        with progress_bar("drawing") as update:
+            animate(trajectory, field, output, every=every, progress=update, **shared)
+    out.print(f"wrote {output}")
