@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from physgt.ops import chunks
 from physgt.ops.chunks import in_chunks
@@ -79,3 +80,11 @@ def test_under_autocast_the_recomputed_chunks_have_the_same_precision(example):
     (ours,) = torch.autograd.grad(found.sum(), rows)
     (theirs,) = torch.autograd.grad(expected.sum(), rows)
     torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
+
+
+def test_operations_can_be_counted_while_gradients_are_recorded(example):
+    function, tensors, index = example
+    rows, others, table = (tensor.requires_grad_() for tensor in tensors)
+    with FlopCounterMode(display=False) as counter:
+        in_chunks(function, [rows, others], [(table, index)])
+    assert counter.get_total_flops() == 2 * 37 * 3 * 4  # of the linear map

@@ -104,6 +104,8 @@ class _InChunks(torch.autograd.Function):
         ctx.function, ctx.counts, ctx.indices = function, counts, indices
         ctx.autocast = current_autocast(tensors[0])
         ctx.save_for_backward(*tensors)
+        # For those who watch modules, as counters of operations do: there is no graph here.
+        tensors = tuple(tensor.detach() for tensor in tensors)
         rows = tensors[:num_rows_tensors]
         tables = tensors[num_rows_tensors : num_rows_tensors + num_tables]
         return _forward(function, rows, tables, indices)
