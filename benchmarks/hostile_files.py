@@ -81,6 +81,27 @@ def _with_vtk(name: str, **options: object) -> Callable[[Path], Path]:
     return write
 
 
+def _vtkhdf_parts(folder: Path) -> Path:
+    """VTKHDF of two parts, as VTK writes the results of two processes."""
+    from vtkmodules.vtkCommonDataModel import vtkPartitionedDataSet
+    from vtkmodules.vtkIOHDF import vtkHDFWriter
+
+    from physgt.datasets.vtk_bridge import to_pyvista
+
+    frame = block().frame(1)
+    grid = to_pyvista(block().mesh, {"u": frame["u"], "p": frame["p"]}, {"heat": frame["heat"]})
+    left = grid.cell_centers().points[:, 0] < grid.center[0]
+    parts = vtkPartitionedDataSet()
+    parts.SetNumberOfPartitions(2)
+    for i, chosen in enumerate((left, ~left)):
+        parts.SetPartition(i, grid.extract_cells(np.flatnonzero(chosen)))
+    writer = vtkHDFWriter()
+    writer.SetFileName(str(folder / "parts.vtkhdf"))
+    writer.SetInputData(parts)
+    writer.Write()
+    return folder / "parts.vtkhdf"
+
+
 def _with_meshio(name: str, **options: object) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         import meshio
@@ -213,6 +234,7 @@ def _tfrecord(folder: Path) -> Path:
 
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "vtkhdf": _with_physgt(".vtkhdf"),
+    "vtkhdf parts": _vtkhdf_parts,
     "pvd": _with_physgt(".pvd"),
     "vtu": _with_vtk("block.vtu"),
     "vtu ascii": _with_vtk("block.vtu", binary=False),

@@ -185,6 +185,11 @@ FORMATS: dict[str, Format] = {
         _later("own_arrays", "read_own_arrays"),
         members=_later("own_arrays", "members"),
     ),
+    "vtkhdf_groups": Format(
+        "VTKHDF of other programs: several parts, surfaces, images, groups",
+        _later("vtkhdf_groups", "is_vtkhdf_group"),
+        _later("vtkhdf_groups", "read_vtkhdf_group"),
+    ),
     "vtkhdf": Format(
         "VTKHDF (.vtkhdf)",
         _named(".vtkhdf", ".hdf", ".h5", ".hdf5"),

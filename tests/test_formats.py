@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista as pv
+from vtkmodules.vtkCommonDataModel import vtkPartitionedDataSet
+from vtkmodules.vtkIOHDF import vtkHDFWriter
 
 from physgt.datasets import FORMATS, GENERATORS, open_trajectory, write_trajectory
 from physgt.datasets.formats import format_name
@@ -38,11 +40,27 @@ def openfoam(shared_data: Path, folder: Path) -> Path:
     return folder / "elbow"
 
 
+def two_parts(folder: Path) -> Path:
+    """VTKHDF of two parts, as a parallel run leaves it, by VTK itself."""
+    grid = pv.ImageData(dimensions=(3, 2, 2)).cast_to_unstructured_grid()
+    grid["height"] = grid.points[:, 2]
+    parts = vtkPartitionedDataSet()
+    parts.SetNumberOfPartitions(2)
+    for i in range(2):
+        parts.SetPartition(i, grid.extract_cells([i]))
+    writer = vtkHDFWriter()
+    writer.SetFileName(str(folder / "parts.vtkhdf"))
+    writer.SetInputData(parts)
+    writer.Write()
+    return folder / "parts.vtkhdf"
+
+
 EXAMPLES: dict[str, Callable[[Path, Path], Path]] = {
     "meshgraphnets": lambda shared_data, _: (
         shared_data / "deepmind_tfrecord" / "test.tfrecord#test/0000"
     ),
     "own_arrays": own_arrays,
+    "vtkhdf_groups": lambda _, folder: two_parts(folder),
     "vtkhdf": written(".vtkhdf"),
     "pvd": written(".pvd"),
     "openfoam": openfoam,
