@@ -10,6 +10,7 @@ import pyvista as pv
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from physgt.cells import POLYHEDRON
+from physgt.datasets.lagrange_cells import with_plain_names
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh, is_planar
 from physgt.polyhedra import Polyhedra
@@ -66,12 +67,14 @@ def from_pyvista(
         raise PhysgtError(f"the grid is empty: {grid.n_points} points, no cells.")
     cells = grid.cast_to_unstructured_grid()
     points = np.asarray(cells.points, dtype=np.float64)
-    flat = planar and is_planar(points, cells.celltypes)
+    offsets = vtk_to_numpy(cells.GetCells().GetOffsetsArray())
+    cell_types = with_plain_names(cells.celltypes, offsets)
+    flat = planar and is_planar(points, cell_types)
     mesh = Mesh(
         points=points[:, :2] if flat else points,
         connectivity=cells.cell_connectivity,
-        offsets=vtk_to_numpy(cells.GetCells().GetOffsetsArray()),
-        cell_types=cells.celltypes,
+        offsets=offsets,
+        cell_types=cell_types,
         node_type=np.zeros(len(points)),
         polyhedra=_polyhedra(cells),
     )

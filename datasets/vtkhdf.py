@@ -17,6 +17,7 @@ import numpy as np
 from xarray.backends import CachingFileManager
 
 from physgt.datasets.hdf5_file import HDF5File, take_rows
+from physgt.datasets.lagrange_cells import with_plain_names
 from physgt.datasets.vtkhdf_polyhedra import read_polyhedra, row_table
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -195,11 +196,12 @@ def _read_cells(
     """(connectivity, offsets, VTK cell types) of one part."""
     num_cells = root["NumberOfCells"][part]
     num_entries = root["NumberOfConnectivityIds"][part]
+    # Each part before has one offset more than it has cells.
+    offsets = take_rows(root["Offsets"], cell + part, cell + part + num_cells + 1)
     return (
         take_rows(root["Connectivity"], entry, entry + num_entries),
-        # Each part before has one offset more than it has cells.
-        take_rows(root["Offsets"], cell + part, cell + part + num_cells + 1),
-        take_rows(root["Types"], cell, cell + num_cells),
+        offsets,
+        with_plain_names(take_rows(root["Types"], cell, cell + num_cells), offsets),
     )
 
 
