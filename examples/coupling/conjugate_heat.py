@@ -260,7 +260,7 @@ def compare(simulator: Simulator) -> Comparison:
     return Comparison((left_mesh, right_mesh), run, reference, heat, *by_itself)
 
 
-def train_half(folder: Path, case: Case, num_histories: int = 60) -> Path:
+def train_half(folder: Path, case: Case, num_histories: int = 120) -> Path:
     """Make the data, train, and give the path of the model."""
     for name, seeds in ("train", range(num_histories)), ("validation", range(900, 904)):
         (folder / name).mkdir(parents=True, exist_ok=True)
