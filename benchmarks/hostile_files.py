@@ -116,21 +116,6 @@ def _with_meshio(name: str, **options: object) -> Callable[[Path], Path]:
     return write
 
 
-def _exodus(folder: Path) -> Path:
-    from vtkmodules.vtkIOExodus import vtkExodusIIWriter
-
-    from physgt.datasets.vtk_bridge import to_pyvista
-
-    frame = block().frame(1)
-    writer = vtkExodusIIWriter()
-    writer.SetFileName(str(folder / "block.e"))
-    writer.SetInputData(
-        to_pyvista(block().mesh, {"u": frame["u"], "p": frame["p"]}, {"heat": frame["heat"]})
-    )
-    writer.Write()
-    return folder / "block.e"
-
-
 def _xdmf_series(folder: Path) -> Path:
     """As meshio writes it, whose writer puts the .h5 into the current directory."""
     import meshio
@@ -240,7 +225,7 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "vtu ascii": _with_vtk("block.vtu", binary=False),
     "vtk": _with_vtk("block.vtk"),
     "vtk ascii": _with_vtk("block.vtk", binary=False),
-    "exodus": _exodus,
+    "exodus": _committed("exodus/block.e"),
     "xdmf": _xdmf_series,
     "gmsh 4": _with_meshio("block.msh", file_format="gmsh"),
     "gmsh 2": _with_meshio("block.msh", file_format="gmsh22", data=1),
