@@ -8,7 +8,9 @@ that has VTK and meshio imported: only the first source waits for that.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,12 +35,16 @@ IN_PROCESS = "PHYSGT_READ_IN_PROCESS"
 """The environment variable that turns this off where it is 1."""
 
 MEMORY, MEMORY_PER_BYTE = 1536 * 2**20, 16
-SECONDS, SECONDS_PER_BYTE = 7.0, 5e-7
+SECONDS, SECONDS_PER_BYTE = 5.0, 5e-7
 """What reading may take: so much, and so much more for each byte of the source. The seconds are of
 computing, to open it or to read one frame: neither a slow disk nor a busy machine counts."""
 
+ASLEEP, LOOK = 8.0, 0.5
+"""Seconds that a reader may sleep, and between two looks at it. Who waits for a disk or for a busy
+processor doesn't sleep; a reader that does waits for what doesn't come."""
+
 WAIT = 20
-"""How many times the seconds of computing may pass by the clock."""
+"""How many times the seconds of computing may pass by the clock, whatever the reader does."""
 
 MOST_FILES = 10_000
 """So many files of a folder are looked at to tell how large a source is."""
@@ -149,19 +155,35 @@ class ReaderProcess:
         self._owner = os.getpid()
         self._last = None
         self._connection = _forkserver(self._owner).connect()
+        try:
+            self._reader: int = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
         self.opened: Opened = self._ask(self.request)
 
     def _ask(self, question: object) -> Any:
         try:
             self._connection.send(question)
-            if not self._connection.poll(WAIT * self.request.seconds):
-                raise EOFError
+            self._wait()
             kind, answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._ended() from error
         if kind == "error":
             raise PhysgtError(answer)
         return answer
+
+    def _wait(self) -> None:
+        """Until there is an answer, or the reader has ended. One that sleeps is killed."""
+        looks, asleep, before = 0, 0, ""
+        while not self._connection.poll(LOOK):
+            looks += 1
+            computed = _computed_if_asleep(self._reader)
+            asleep = asleep + 1 if computed and computed == before else 0
+            before = computed
+            if asleep * LOOK >= ASLEEP or looks * LOOK >= WAIT * self.request.seconds:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._reader, signal.SIGKILL)
+                raise self._ended()
 
     def _take(self, told: str | tuple[np.dtype, tuple[int, ...]]) -> str | np.ndarray:
         """The values of a field of which dtype and shape are told; an error stays as it is."""
@@ -181,8 +203,8 @@ class ReaderProcess:
         return PhysgtError(
             f"{self.request.path}: can't be read, it is damaged or not what its name says: the "
             f"reader crashed, or needed more than {self.request.memory / 2**30:.1f} GiB or "
-            f"{self.request.seconds:.0f} s of computing. If the file is right, read it without "
-            f"these limits: {IN_PROCESS}=1."
+            f"{self.request.seconds:.0f} s of computing, or slept for {ASLEEP:.0f} s. If the file "
+            f"is right, read it without these limits: {IN_PROCESS}=1."
         )
 
 
@@ -225,6 +247,19 @@ class _Forkserver:
 def _forkserver(process: int) -> _Forkserver:
     """The one of this process: it doesn't survive a fork."""
     return _Forkserver()
+
+
+def _computed_if_asleep(process: int) -> str:
+    """The time that a process has computed for, in the system's units; '' where it doesn't sleep,
+    and on other systems than Linux, which don't tell."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return ""
+    # proc_pid_stat(5): the name in brackets, the state, ten numbers, time in the program and in
+    # the kernel. Running is R, waiting for a disk D.
+    state, *numbers = told.rpartition(")")[2].split()
+    return "" if state in "RD" else " ".join(numbers[10:12])
 
 
 def _size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -16,6 +17,7 @@ from meshio.xdmf import TimeSeriesReader
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot
+from physgt.datasets.su2_counts import read_markers
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 
@@ -36,29 +38,26 @@ def suffixes() -> tuple[str, ...]:
 
 def read_mesh_file(path: Path) -> Snapshot:
     """One mesh with its data; named groups of cells of lower dimension become node sets."""
+    names = read_markers(path) if path.suffix.lower() == ".su2" else {}
     mesh = _guarded(path, lambda: _read(path))
-    names = _markers(path) if path.suffix.lower() == ".su2" else {}
     return _guarded(path, lambda: _snapshot(mesh, mesh.point_data, mesh.cell_data, names))
 
 
 def _read(path: Path) -> meshio.Mesh:
     if path.suffix.lower() in NASTRAN:
-        text = path.read_text(errors="replace")
-        if "BEGIN BULK" not in text:
-            # Gmsh and others write the bulk data alone, which meshio doesn't begin to read.
-            return read_nastran(io.StringIO(f"BEGIN BULK\n{text}"))
+        return read_nastran(io.StringIO(_bulk_data(path)))
     return meshio.read(path)
 
 
-def _markers(path: Path) -> dict[int, str]:
-    """SU2's markers by the numbers that meshio gives them: their own, or the last plus one."""
-    names, number = {}, 0
-    for line in path.read_text(errors="replace").splitlines():
-        if line.strip().startswith("MARKER_TAG"):
-            name = line.partition("=")[2].strip()
-            number = int(name) if name.lstrip("-").isdigit() else number + 1
-            names[number] = name
-    return names
+def _bulk_data(path: Path) -> str:
+    """Nastran's cards with the line before them, which Gmsh and others leave out."""
+    text = path.read_text(errors="replace")
+    begin = re.search(r"^[ \t]*BEGIN BULK", text, re.MULTILINE)
+    bulk = text[begin.start() :] if begin else f"BEGIN BULK\n{text}"
+    # meshio looks for the first card beyond the end, for ever.
+    if not re.search(r"^ENDDATA", bulk, re.MULTILINE):
+        raise PhysgtError(f"{path}: no line ENDDATA at its end; truncated.")
+    return bulk
 
 
 class XDMFSeries:

@@ -46,9 +46,11 @@ def serve(number: int) -> None:
 
 
 def _answer(connection: Connection) -> None:
-    """Open the trajectory that the first request names, then give the frames asked for."""
+    """Say which process this is, open the trajectory that the first request names, then give the
+    frames asked for."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
+        connection.send(os.getpid())
         request: Request = connection.recv()
         os.chdir(request.folder)
         _limit_memory(request.memory)

@@ -1,6 +1,8 @@
 """Sources read by a process of their own."""
 
 import pickle
+import threading
+import time
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,13 +30,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def readers() -> list[psutil.Process]:
+    """The last is the latest."""
+    found = [child for server in psutil.Process().children() for child in server.children()]
+    return sorted(found, key=psutil.Process.create_time)
+
+
 def kill_readers() -> None:
-    forkserver = psutil.Process().children()
-    readers = [child for process in forkserver for child in process.children()]
-    assert readers
-    for reader in readers:
+    found = readers()
+    assert found
+    for reader in found:
         reader.kill()
-    psutil.wait_procs(readers)
+    psutil.wait_procs(found)
 
 
 def test_a_process_of_its_own_gives_what_this_one_would(
@@ -64,6 +71,34 @@ def test_a_reader_that_computes_for_too_long_is_ended(
     monkeypatch.setattr(isolation, "SECONDS", 1e-3)
     with pytest.raises(PhysgtError, match=r"can't be read.* of computing"):
         open_trajectory(folder)
+
+
+def test_a_reader_that_sleeps_is_ended_though_it_computes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trajectory = open_trajectory(folder)
+    reader = readers()[-1]
+    reader.suspend()
+    monkeypatch.setattr(isolation, "ASLEEP", 1)
+    begin = time.perf_counter()
+    with pytest.raises(PhysgtError, match=rf"{folder.name}: can't be read.* or slept for 1 s"):
+        trajectory.frame(2)
+    assert 1 <= time.perf_counter() - begin < isolation.SECONDS
+    reader.wait(10)
+    assert trajectory.frame(2)["p"][0] == 200
+
+
+def test_a_reader_that_sleeps_for_less_is_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trajectory = open_trajectory(folder)
+    monkeypatch.setattr(isolation, "ASLEEP", 2)
+    reader = readers()[-1]
+    reader.suspend()
+    again = threading.Timer(1.2, reader.resume)
+    again.start()
+    assert trajectory.frame(2)["p"][0] == 200
+    again.join()
 
 
 def test_a_reader_that_wants_too_much_memory_is_an_error(

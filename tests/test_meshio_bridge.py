@@ -106,3 +106,52 @@ def test_a_file_of_points_alone_is_an_empty_mesh(tmp_path: Path) -> None:
     (tmp_path / "points.msh").write_text(GMSH[: GMSH.index("$Elements")])
     with pytest.raises(PhysgtError, match=r"points\.msh"):
         open_trajectory(tmp_path / "points.msh")
+
+
+SU2 = """NDIME= 2
+NELEM= 2
+5 0 1 2 0
+5 1 3 2 1
+NPOIN= 4
+0 0 0
+1 0 1
+0 1 2
+1 1 3
+NMARK= 2
+MARKER_TAG= inlet
+MARKER_ELEMS= 1
+3 0 2
+MARKER_TAG= outlet
+MARKER_ELEMS= 1
+3 1 3
+"""
+
+
+def test_an_su2_mesh_has_its_markers_as_node_sets(tmp_path: Path) -> None:
+    (tmp_path / "plate.su2").write_text(SU2)
+    mesh = open_trajectory(tmp_path / "plate.su2").mesh
+    sets = {name: ids.tolist() for name, ids in mesh.node_sets.items()}
+    assert sets == {"inlet": [0, 2], "outlet": [1, 3]}
+
+
+@pytest.mark.parametrize("size", range(0, len(SU2), 3))
+def test_an_su2_mesh_that_is_cut_anywhere_is_an_error(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHYSGT_READ_IN_PROCESS", "1")
+    (tmp_path / "cut.su2").write_text(SU2[:size])
+    with pytest.raises(PhysgtError, match=r"cut\.su2: "):
+        open_trajectory(tmp_path / "cut.su2")
+
+
+def test_an_su2_mesh_with_fewer_elements_than_it_promises_says_how_many(tmp_path: Path) -> None:
+    (tmp_path / "cut.su2").write_text(SU2.replace("NELEM= 2", "NELEM= 27"))
+    with pytest.raises(PhysgtError, match=r"NELEM promises 27 elements, but 2 follow"):
+        open_trajectory(tmp_path / "cut.su2")
+
+
+@pytest.mark.parametrize("text", ["$ Nastran f", "BEGIN BULK\n$ cards", "ENDDATA\nBEGIN BULK\n"])
+def test_nastran_cards_without_their_end_are_an_error_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cut.bdf").write_text(text)
+    with pytest.raises(PhysgtError, match=r"cut\.bdf: no line ENDDATA"):
+        open_trajectory(tmp_path / "cut.bdf")
