@@ -12,6 +12,7 @@ import pyvista as pv
 from physgt.datasets.parts import NamedParts
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_files import TIME, snapshot_of_grid, vtk_errors
+from physgt.datasets.vtk_xml import XML_SUFFIXES, check_components
 from physgt.errors import PhysgtError
 
 MULTIBLOCK = (".vtm", ".vtmb")
@@ -27,6 +28,8 @@ def read_blocks(path: Path) -> dict[str, Snapshot]:
         # VTK would leave out what isn't there.
         if file and not (path.parent / file).is_file():
             raise PhysgtError(f"{path}: names {file}, which isn't there; copy it as well.")
+        if file and Path(file).suffix.lower() in XML_SUFFIXES:
+            check_components(path.parent / file)
     with vtk_errors(path):
         return named_snapshots(pv.get_reader(path).read())
 

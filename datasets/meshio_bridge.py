@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import meshio
 import numpy as np
+from meshio.gmsh.main import read_buffer as read_gmsh
 from meshio.nastran._nastran import read_buffer as read_nastran
 from meshio.xdmf import TimeSeriesReader
 
@@ -27,6 +28,9 @@ PHYSICAL_GROUPS = "gmsh:physical"
 
 NUMBERED = {"su2:tag": "marker", "nastran:ref": "property", "medit:ref": "reference"}
 """Cell data of meshio that number groups, and what the groups are called."""
+
+LINES_BEYOND = 10
+"""So often a reader may find that a file has ended."""
 
 NASTRAN = (".bdf", ".nas", ".fem")
 
@@ -46,7 +50,25 @@ def read_mesh_file(path: Path) -> Snapshot:
 def _read(path: Path) -> meshio.Mesh:
     if path.suffix.lower() in NASTRAN:
         return read_nastran(io.StringIO(_bulk_data(path)))
+    if path.suffix.lower() == ".msh":
+        with _EndingFile(io.FileIO(path)) as file:
+            # Ansys has meshes of this name as well; Gmsh's begin with $.
+            if file.peek(1)[:1] == b"$":
+                return read_gmsh(file)
     return meshio.read(path)
+
+
+class _EndingFile(io.BufferedReader):
+    """A file that has an end also for who asks for as many lines as a damaged count says."""
+
+    _beyond = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self._beyond += not line
+        if self._beyond > LINES_BEYOND:
+            raise EOFError("the file ends before what its counts say")
+        return line
 
 
 def _bulk_data(path: Path) -> str:

@@ -21,6 +21,7 @@ from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_bridge import from_pyvista
+from physgt.datasets.vtk_xml import XML_SUFFIXES, check_components
 from physgt.errors import PhysgtError
 
 VTK_SUFFIXES = (".vtu", ".vtk", ".vtp", ".vts", ".vtr", ".vti", ".pvtu", ".pvtp")
@@ -50,6 +51,8 @@ def _read_grid(path: Path) -> pv.DataSet:
         return pv.wrap(reader.GetOutput())
     if path.suffix.lower() == ".vtk":
         check_ascii_end(path)
+    if path.suffix.lower() in XML_SUFFIXES:
+        check_components(path)
     grid = pv.get_reader(path).read()
     return merge_points(grid) if path.suffix.lower() in PIECES else grid
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import pyvista as pv
 
 from physgt.datasets import isolation, open_trajectory, write_trajectory
 from physgt.errors import PhysgtError
@@ -58,3 +59,18 @@ def test_enormous_counts_are_not_believed(tmp_path: Path) -> None:
         file["VTKHDF/NumberOfCells"][0] = 2**50
     trajectory = open_trajectory(path)
     assert (trajectory.num_times, trajectory.mesh.num_cells) == (4, solid().mesh.num_cells)
+
+
+@pytest.mark.parametrize("name", ["block.vtu", "blocks.vtm"])
+def test_an_array_of_too_many_components_is_refused_before_vtk_counts_to_them(
+    tmp_path: Path, name: str
+) -> None:
+    grid = pv.ImageData(dimensions=(3, 3, 2)).cast_to_unstructured_grid()
+    grid["u"] = np.ones((18, 3))
+    (pv.MultiBlock({"a": grid}) if name.endswith(".vtm") else grid).save(tmp_path / name)
+    (file,) = tmp_path.rglob("*.vtu")
+    whole = file.read_bytes()
+    assert whole.count(b'NumberOfComponents="3"') == 2
+    file.write_bytes(whole.replace(b'NumberOfComponents="3"', b'NumberOfComponents="99999999999"'))
+    with pytest.raises(PhysgtError, match=rf"{file.name}: NumberOfComponents='99999999999', exp"):
+        open_trajectory(tmp_path / name)

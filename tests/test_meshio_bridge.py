@@ -94,6 +94,13 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path: Path, kept: float)
         open_trajectory(tmp_path / "cut.msh")
 
 
+@pytest.mark.parametrize("tags", ["{}", '1\n"u"\n{}'])
+def test_an_enormous_count_of_tags_ends_with_the_file(tmp_path: Path, tags: str) -> None:
+    (tmp_path / "many.msh").write_text(f"{GMSH}$NodeData\n{tags.format(2**40)}\n")
+    with pytest.raises(PhysgtError, match=r"many\.msh: .*the file ends before what its counts say"):
+        open_trajectory(tmp_path / "many.msh")
+
+
 def test_an_unknown_cell_type_is_named(tmp_path: Path) -> None:
     cells = [("tetra35", np.arange(35).reshape(1, -1))]
     points = np.random.default_rng(0).random((35, 3))
