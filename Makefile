@@ -20,8 +20,9 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest
 
 .PHONY: demo test lint format test-scatter clean
 
+# One thread: for a mesh of this size a second one gains little, and waits long on a busy machine.
 demo: $(READY)-demo
-	$(VENV)/bin/python examples/demo.py
+	OMP_NUM_THREADS=1 $(VENV)/bin/python examples/demo.py
 
 test: lint
 	$(PYTEST) --numprocesses=logical --maxprocesses=8
