@@ -191,11 +191,21 @@ class _Run:
             "boundary": fingerprint_of(
                 np.frombuffer(json.dumps(self.task.to_dict()).encode(), "B")
             ),
+            "prescribed values": self._prescribed_fingerprint(),
             "start": fingerprint_of(self.start, np.array(self.origin)),
             "mesh": fingerprint_of(self.initial.mesh.points, self.initial.mesh.connectivity),
             "every": kept.every,
             "fields": [field.name for field in kept.fields],
         }
+
+    def _prescribed_fingerprint(self) -> str | None:
+        """Of the times, and of the first, middle and last values: all may be more than memory."""
+        told = self.boundary.prescribed
+        if told is None:
+            return None
+        names = [field.name for field in told.declared(over_time=True)]
+        frames = [told.frame(i, names) for i in (0, told.num_times // 2, told.num_times - 1)]
+        return fingerprint_of(told.times, *(frame[name] for frame in frames for name in names))
 
 
 class _Writing:

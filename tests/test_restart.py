@@ -1,3 +1,4 @@
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
-from physgt import Field, PhysgtError, Simulator, Task, Trajectory
+from physgt import BoundaryCondition, Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.datasets import open_trajectory
 from physgt.rollout import integrate, rollout
 
@@ -118,6 +119,23 @@ def test_another_model_start_or_choice_of_frames_is_not_gone_on_with(simulator, 
     simulator.increment.std.fill_(2.0)
     with pytest.raises(PhysgtError, match="another model"):
         rollout(simulator, heat, 9, output=path, resume=True)
+
+
+def test_other_prescribed_values_are_not_gone_on_with(heat, tmp_path):
+    rule = BoundaryCondition("rim", "temperature", "prescribed")
+    torch.manual_seed(0)
+    task = dataclasses.replace(HEAT, boundary=(rule,))
+    simulator = Simulator(task, 2, "physgto", SMALL_MODELS["physgto"]).eval()
+    path = tmp_path / "out.vtkhdf"
+    with pytest.raises(Stopped):
+        rollout(simulator, heat, 9, output=path, prescribed=heat, progress=stop_after(5))
+    warmer = Trajectory(heat.mesh, heat.fields + 1)
+    with pytest.raises(PhysgtError, match="another prescribed values"):
+        rollout(simulator, heat, 9, output=path, prescribed=warmer, resume=True)
+    resumed = rollout(simulator, heat, 9, output=path, prescribed=heat, resume=True)
+    np.testing.assert_array_equal(
+        values(resumed), values(rollout(simulator, heat, 9, prescribed=heat))
+    )
 
 
 def test_without_a_stopped_rollout_there_is_nothing_to_go_on_with(simulator, heat, tmp_path):
