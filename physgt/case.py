@@ -7,7 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    ValidationError,
+)
 from pydantic import Field as Setting
 
 from physgt.boundary_file import boundary_conditions, with_tables_read
@@ -104,8 +111,9 @@ class TrainingSettings(Section):
 
 
 class Case(Section):
-    """One case file, checked."""
+    """One case file, checked. `text` is what the file holds, empty for a case made in Python."""
 
+    _text: str = PrivateAttr("")
     name: str
     data: DataSettings
     task_settings: Annotated[TaskSettings, Setting(alias="task")]
@@ -129,6 +137,10 @@ class Case(Section):
             ),
             boundary=boundary_conditions(self.boundary),
         )
+
+    @property
+    def text(self) -> str:
+        return self._text
 
     @property
     def model_name(self) -> str:
@@ -155,7 +167,10 @@ def read_case(path: Path | str) -> Case:
     if not path.is_file():
         raise PhysgtError(f"{path}: no such case file.")
     try:
-        return _checked(_with_tables_read(tomllib.loads(path.read_text()), path.parent))
+        text = path.read_text()
+        case = _checked(_with_tables_read(tomllib.loads(text), path.parent))
+        case._text = text
+        return case
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PhysgtError(f"{path}: not valid TOML: {error}.") from error
     except ValidationError as error:

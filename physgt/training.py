@@ -27,6 +27,7 @@ from physgt.files import written_whole
 from physgt.interrupts import interrupts_wait
 from physgt.loss import free_noise, unrolled_loss
 from physgt.normalizer import Moments
+from physgt.provenance import recorded
 from physgt.rates import needs_history
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
@@ -60,7 +61,8 @@ def train(
     """Train the case's model and return the best simulator found.
 
     `directory` gets best.physgt (lowest validation error, or the last where there is no
-    validation), last.physgt, training_state.safetensors to resume from, and TensorBoard events.
+    validation), last.physgt, training_state.safetensors to resume from, run.json, see
+    physgt.provenance, and TensorBoard events.
 
     Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
     where `directory` holds a run already, and, with resume, where that is of another case.
@@ -83,7 +85,11 @@ def train(
     else:
         fit_normalizers(simulator, samples)
     directory.mkdir(parents=True, exist_ok=True)
-    with SummaryWriter(str(directory), purge_step=run.step) as events:
+    data = {"training": training, "validation": validation or {}}
+    with (
+        SummaryWriter(str(directory), purge_step=run.step) as events,
+        recorded(directory, case, data, simulator.device),
+    ):
         try:
             while run.step < settings.steps:
                 with interrupts_wait():
