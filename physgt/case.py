@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
     ValidationError,
+    field_validator,
 )
 from pydantic import Field as Setting
 
@@ -83,7 +85,16 @@ class TrainingSettings(Section):
     """
     steps              optimiser steps
     batch_size         graphs in one step
-    unroll             time steps that one sample is rolled out over, gradients through all
+    unroll             time steps that one sample is rolled out over; a curriculum names the
+                       optimiser steps from which it changes: unroll = { 0 = 1, 8000 = 4 }
+    push_forward       with unroll: only the last time step is learned, from the state to which
+                       the model brought itself; else gradients flow through all
+    step_discount      weight of each time step relative to the one before it
+    loss               of a time step: squared_error of normalised increments, or relative_l2 of
+                       the state: a name of physgt.loss.LOSSES
+    checkpointing      with unroll: forget what happened inside each time step and compute it
+                       again for the gradients; a third more time, the memory of one time step
+    pretraining_steps  of `steps`, the first that reconstruct hidden nodes (physgt.pretraining)
     noise              added to free components of the first state, in standard deviations of
                        the field; the target leads from the noisy state to the clean next one
     learning_rate      at its peak; linear warm-up over warmup_steps, then a cosine to
@@ -96,7 +107,12 @@ class TrainingSettings(Section):
 
     steps: PositiveInt
     batch_size: PositiveInt = 4
-    unroll: PositiveInt = 1
+    unroll: dict[NonNegativeInt, PositiveInt] = {0: 1}
+    push_forward: bool = False
+    step_discount: PositiveFloat = 1.0
+    loss: str = "squared_error"
+    checkpointing: bool = False
+    pretraining_steps: NonNegativeInt = 0
     noise: Annotated[float, Setting(ge=0)] = 0.0
     learning_rate: PositiveFloat = 1e-3
     final_learning_rate: Share = 1e-3
@@ -108,6 +124,18 @@ class TrainingSettings(Section):
     validation_steps: PositiveInt = 50
     bfloat16: bool = False
     seed: int = 0
+
+    @field_validator("unroll", mode="before")
+    @classmethod
+    def _as_curriculum(cls, unroll: Any) -> Any:
+        return unroll if isinstance(unroll, dict) else {0: unroll}
+
+    @field_validator("unroll")
+    @classmethod
+    def _starts_at_zero(cls, unroll: dict[int, int]) -> dict[int, int]:
+        if 0 not in unroll:
+            raise ValueError("a curriculum says how it begins: unroll = { 0 = 1, 8000 = 4 }")
+        return unroll
 
 
 class Case(Section):

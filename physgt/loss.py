@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
+from physgt.graph import Graph
 from physgt.samples import Window
 from physgt.simulator import Simulator
+
+Measure = Callable[[Simulator, Graph, Tensor, Tensor], Tensor]
 
 
 def free_noise(
@@ -29,25 +35,84 @@ def free_noise(
     return torch.where(simulator.with_rates(window.graph.free), noise, torch.zeros_like(noise))
 
 
-def unrolled_loss(simulator: Simulator, window: Window, noise: Tensor) -> Tensor:
-    """Mean squared error of normalised increments over free components and unrolled steps.
+def unrolled_loss(
+    simulator: Simulator,
+    window: Window,
+    noise: Tensor,
+    *,
+    measure: Measure | None = None,
+    discount: float = 1.0,
+    push_forward: bool = False,
+    checkpointing: bool = False,
+) -> Tensor:
+    """The mean error over free components and unrolled steps, by default squared_error.
 
     Each step starts from the prediction of the one before and is compared with the increment
     that leads from there to the true next state, so the target corrects noise and drift alike.
     What isn't free is given at each time: a step starts from its true values at the step's end,
     where the task has the boundary ahead, or else at its beginning, as in a rollout.
+
+    discount: the weight of a step relative to the one before it.
+    push_forward: only the last step has a weight and gradients; the others bring the model where
+        its own errors lead it (Brandstetter, Worrall and Welling, "Message Passing Neural PDE
+        Solvers", ICLR 2022, section 3.1).
+    checkpointing: see TrainingSettings.
     """
+    measure = measure or squared_error
     state = window.states[0] + noise
-    total = torch.zeros((), device=state.device)
+    total, weights = torch.zeros((), device=state.device), 0.0
     free = window.graph.free
     free_or_rate = simulator.with_rates(free)
-    steps = zip(window.forcings, window.states[:-1], window.states[1:], strict=True)
-    for forcing, true_state, next_state in steps:
-        boundary = torch.where(simulator.seen_ahead, next_state, true_state)
-        state = torch.where(free_or_rate, state, boundary)
+
+    def advance(state: Tensor, forcing: Tensor, next_state: Tensor) -> tuple[Tensor, Tensor]:
         predicted = simulator.predict(window.graph, state, forcing)
         target = simulator.target(window.graph, state, next_state)
         error = torch.where(free, predicted - target, torch.zeros_like(target))
-        total = total + error.square().sum() / free.sum()
-        state = simulator.advanced(window.graph, state, predicted)
-    return total / len(window.forcings)
+        lost = measure(simulator, window.graph, error, next_state)
+        return simulator.advanced(window.graph, state, predicted), lost
+
+    last = len(window.forcings) - 1
+    steps = zip(window.forcings, window.states[:-1], window.states[1:], strict=True)
+    for step, (forcing, true_state, next_state) in enumerate(steps):
+        boundary = torch.where(simulator.seen_ahead, next_state, true_state)
+        state = torch.where(free_or_rate, state, boundary)
+        arguments = state, forcing, next_state
+        if push_forward and step < last:
+            with torch.no_grad():
+                state, _ = advance(*arguments)
+            continue
+        if checkpointing:
+            state, lost = checkpoint(advance, *arguments, use_reentrant=False)
+        else:
+            state, lost = advance(*arguments)
+        weight = discount**step
+        total, weights = total + weight * lost, weights + weight
+    return total / weights
+
+
+def squared_error(simulator: Simulator, graph: Graph, error: Tensor, next_state: Tensor) -> Tensor:
+    """The mean square of the error of normalised increments, over free components."""
+    return error.square().sum() / graph.free.sum()
+
+
+def relative_l2(simulator: Simulator, graph: Graph, error: Tensor, next_state: Tensor) -> Tensor:
+    """|prediction - truth| over |truth|, of free components; the mean over fields and graphs.
+
+    Norms are Euclidean over the nodes of a graph, in physical units. In |truth| a value counts as
+    at least a thousandth of its component's deviation, so that a state at rest has a finite loss.
+    """
+    size = error.shape[1]
+    wrong = (error * simulator.increment.std).square()
+    true = next_state[:, :size].abs().maximum(1e-3 * simulator.state.std[:size]).square()
+    true = torch.where(graph.free, true, torch.zeros_like(true))
+    norms = []
+    for squares in (wrong, true):
+        fields = [squares[:, simulator.task.columns(t.name)].sum(1) for t in simulator.task.targets]
+        sums = squares.new_zeros(graph.num_graphs, len(fields))
+        norms.append(sums.index_add(0, graph.graph_index, torch.stack(fields, 1)))
+    smallest = torch.finfo(true.dtype).tiny  # the root has no derivative at 0
+    return (norms[0].clamp(min=smallest) / norms[1].clamp(min=smallest)).sqrt().mean()
+
+
+LOSSES: dict[str, Measure] = {"squared_error": squared_error, "relative_l2": relative_l2}
+"""(simulator, graph, error (N, S) of the normalised increment, next state) -> a number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -70,14 +71,24 @@ class Samples:
                 self._boundaries.append(task.boundary_on(trajectory.mesh))
             except PhysgtError as error:
                 raise PhysgtError(f"{name}: {error}") from error
+        self._set_unroll(unroll)
+
+    def unrolled(self, unroll: int) -> Samples:
+        """The same trajectories and graphs in windows of `unroll` steps."""
+        samples = copy(self)
+        samples._set_unroll(unroll)
+        return samples
+
+    def _set_unroll(self, unroll: int) -> None:
+        self.unroll = unroll
         self._starts = [
-            _window_starts(task, trajectory.num_times - stride * unroll, stride)
+            _window_starts(self.task, trajectory.num_times - stride * unroll, stride)
             for trajectory, stride in zip(self.trajectories, self.strides, strict=True)
         ]
         for name, starts in zip(self.names, self._starts, strict=True):
             if len(starts) == 0:
                 raise PhysgtError(
-                    f"{name}: too short for a window of {unroll} steps of {task.dt:g} s; "
+                    f"{name}: too short for a window of {unroll} steps of {self.task.dt:g} s; "
                     "lower training.unroll or task.dt."
                 )
         self._ends = np.cumsum([len(starts) for starts in self._starts])
@@ -171,10 +182,10 @@ class Samples:
         return state, forcing
 
 
-def _window_starts(task: Task, count: int, stride: int) -> list[int]:
+def _window_starts(task: Task, count: int, stride: int) -> Sequence[int]:
     """Of the first `count` times those with a rate: `stride` times in, or stated at the first."""
     if not task.second_order:
-        return list(range(count))
+        return range(count)
     stated = [] if needs_history(task) else [0]
     return [time for time in (*stated, *range(stride, count)) if time < count]
 

@@ -1,4 +1,4 @@
-"""How the learning rate and the averaged weights change over a training."""
+"""How the learning rate, the horizon and the averaged weights change over a training."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
     final = settings.final_learning_rate
     cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
     return settings.learning_rate * warmup * cosine
+
+
+def horizon(settings: TrainingSettings, step: int) -> int:
+    """Time steps that the samples of optimiser step `step` are rolled out over."""
+    return settings.unroll[max(start for start in settings.unroll if start <= step)]
 
 
 Parameters = Sequence[Tensor]

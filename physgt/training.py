@@ -25,13 +25,14 @@ from physgt.datasets import open_trajectory
 from physgt.errors import DivergedError, PhysgtError
 from physgt.files import written_whole
 from physgt.interrupts import interrupts_wait
-from physgt.loss import free_noise, unrolled_loss
+from physgt.loss import LOSSES, free_noise, unrolled_loss
 from physgt.normalizer import Moments
+from physgt.pretraining import reconstruction_loss
 from physgt.provenance import recorded
 from physgt.rates import needs_history
 from physgt.rollout import rollout, score
-from physgt.samples import Samples
-from physgt.schedule import learning_rate, moving_average
+from physgt.samples import Samples, Window
+from physgt.schedule import horizon, learning_rate, moving_average
 from physgt.simulator import Simulator, read_safetensors
 from physgt.trajectory import Trajectory
 
@@ -78,7 +79,8 @@ def train(
         raise PhysgtError("no trajectories to learn from.")
     dimension = next(iter(training.values())).mesh.dimension
     simulator = Simulator(case.task(), dimension, case.model_name, case.model_options).to(device)
-    samples = Samples(training, case.task(), simulator.build_graph, settings.unroll)
+    _check(case)
+    samples = Samples(training, case.task(), simulator.build_graph, max(settings.unroll.values()))
     run = Run(simulator, settings, directory)
     if resume:
         run.restore()
@@ -112,6 +114,19 @@ def open_trajectories(root: Path, pattern: str) -> dict[str, Trajectory]:
             "or name the folder they are in with --data."
         )
     return {str(path): open_trajectory(path) for path in paths}
+
+
+def _check(case: Case) -> None:
+    settings = case.training
+    if settings.loss not in LOSSES:
+        raise PhysgtError(
+            f"training.loss: no loss '{settings.loss}'; the losses are {', '.join(LOSSES)}."
+        )
+    if settings.pretraining_steps and case.task().moves:
+        raise PhysgtError(
+            "training.pretraining_steps: where the mesh moves, its edges tell what is hidden; "
+            "set it to 0."
+        )
 
 
 def _advance_and_validate(run: Run, samples: Samples, validation: dict[str, Trajectory]) -> Report:
@@ -153,14 +168,15 @@ class Run:
         """One optimiser step; returns its loss."""
         settings = self.settings
         generator = np.random.default_rng([settings.seed, self.step])
+        if samples.unroll != (unroll := horizon(settings, self.step)):
+            samples = samples.unrolled(unroll)
         window = samples.draw(generator, settings.batch_size).to(self.simulator.device)
-        noise = free_noise(self.simulator, window, settings.noise, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, self.step)
         self.optimizer.zero_grad(set_to_none=True)
         device = self.simulator.device.type
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
-            loss = unrolled_loss(self.simulator, window, noise)
+            loss = self._loss(window, generator)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
         value = float(loss.detach())
@@ -173,6 +189,20 @@ class Run:
         self.averaged.update_parameters(self.simulator)
         self.step += 1
         return value
+
+    def _loss(self, window: Window, generator: np.random.Generator) -> Tensor:
+        settings = self.settings
+        if self.step < settings.pretraining_steps:
+            return reconstruction_loss(self.simulator, window, generator)
+        return unrolled_loss(
+            self.simulator,
+            window,
+            free_noise(self.simulator, window, settings.noise, generator),
+            measure=LOSSES[settings.loss],
+            discount=settings.step_discount,
+            push_forward=settings.push_forward,
+            checkpointing=settings.checkpointing,
+        )
 
     def validate(self, trajectories: dict[str, Trajectory]) -> float | None:
         """Mean relative L2 of free rollouts over fields, times and trajectories.

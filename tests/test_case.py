@@ -49,7 +49,7 @@ def test_a_case_file_says_task_model_and_training(tmp_path):
         BoundaryCondition("outflow", "pressure", 0.0),
     )
     assert (case.model_name, case.model_options) == ("physgto", {"width": 32})
-    assert (case.training.steps, case.training.unroll) == (10, 1)
+    assert (case.training.steps, case.training.unroll) == (10, {0: 1})
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,12 @@ def test_a_case_file_says_task_model_and_training(tmp_path):
         ('train = "train/*.vtkhdf"', "", r"\[data\] the key 'train' is missing"),
         ("steps = 10", "", r"\[training\] the key 'steps' is missing"),
         ("steps = 10", "steps = -1", r"\[training\] steps = -1: .*greater than 0"),
+        (
+            "steps = 10",
+            "steps = 10\nunroll = { 5 = 2 }",
+            r"unroll.*curriculum says how it begins",
+        ),
+        ("steps = 10", "steps = 10\nunroll = 0", r"\[training.unroll\] 0 = 0: .*greater than 0"),
         ("dt = 0.02", 'dt = "fast"', r"\[task\] dt = 'fast': .*number"),
         ("components = 2", "component = 2", r"\[task.targets.velocity\] unknown key 'component'"),
         ('"prescribed"', '"fixed"', r"\[boundary.inflow\] velocity: 'fixed' is none of free, held"),

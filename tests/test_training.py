@@ -20,10 +20,13 @@ TRAIN = {f"case {seed}": heat_trajectory(seed) for seed in range(4)}
 UNSEEN = {"unseen": heat_trajectory(seed=9)}
 
 
-def heat_case(folder: Path, model: str = "physgto", **training: object) -> Case:
+def heat_case(
+    folder: Path, model: str = "physgto", curriculum: str | None = None, **training: object
+) -> Case:
     options = "".join(f"{key} = {value}\n" for key, value in SMALL_MODELS[model].items())
     settings = {"steps": 12, "validate_every": 4, "warmup_steps": 4, "noise": 0.01} | training
     lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    lines += f"unroll = {curriculum}\n" if curriculum else ""
     path = folder / "heat.toml"
     path.write_text(
         'name = "heat"\n[data]\ntrain = "*.vtkhdf"\n'
@@ -48,8 +51,17 @@ def test_a_trained_model_beats_nothing_changes_on_an_unseen_mesh(model, tmp_path
     assert prediction < persistence / 2
 
 
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
-    case = heat_case(tmp_path, unroll=2)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"unroll": 2},
+        {"curriculum": "{ 0 = 1, 6 = 3 }", "pretraining_steps": 4, "push_forward": True},
+        {"unroll": 2, "checkpointing": True, "loss": "relative_l2"},
+    ],
+    ids=["unrolled", "curriculum", "checkpointing"],
+)
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_path):
+    case = heat_case(tmp_path, **settings)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(case, TRAIN, whole, validation=UNSEEN)
 
@@ -173,6 +185,26 @@ def test_the_learning_rate_warms_up_and_ends_at_its_final_share(tmp_path):
     assert rates[0] == pytest.approx(2e-4)
     assert max(rates) == pytest.approx(2e-3, rel=0.03)
     assert rates[99] == pytest.approx(2e-6)
+
+
+def test_a_curriculum_lengthens_the_windows_at_the_steps_it_names(tmp_path, monkeypatch):
+    lengths: list[int] = []
+    draw = Samples.draw
+
+    def remembered(self: Samples, *arguments: object):
+        window = draw(self, *arguments)
+        lengths.append(len(window.forcings))
+        return window
+
+    monkeypatch.setattr(Samples, "draw", remembered)
+    case = heat_case(tmp_path, curriculum="{ 0 = 1, 5 = 2, 9 = 4 }")
+    train(case, TRAIN, tmp_path / "run")
+    assert lengths == [1] * 5 + [2] * 4 + [4] * 3
+
+
+def test_an_unknown_loss_names_those_there_are(tmp_path):
+    with pytest.raises(PhysgtError, match="no loss 'l1'; the losses are squared_error, relative"):
+        train(heat_case(tmp_path, loss="l1"), TRAIN, tmp_path / "run")
 
 
 def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):

@@ -146,8 +146,9 @@ class _Messages(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         of_sums, of_updated = gradients
-        edges, sent, received = (tensor.detach() for tensor in ctx.saved_tensors[:3])
-        parameters = ctx.saved_tensors[3:]
+        saved = ctx.saved_tensors  # read once: checkpointing computes them when they are asked for
+        edges, sent, received = (tensor.detach() for tensor in saved[:3])
+        parameters = saved[3:]
         needed = ctx.needs_input_grad[6:]
         wanted = [p for p, need in zip(parameters, needed, strict=True) if need]
         totals = [torch.zeros_like(parameter) for parameter in wanted]
@@ -266,8 +267,9 @@ def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> Non
 
 
 def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    _, sent, _, senders, receivers = ctx.saved_tensors
-    found = _edge_activation_backward(gradient, *ctx.saved_tensors, ctx.activation)
+    saved = ctx.saved_tensors
+    _, sent, _, senders, receivers = saved
+    found = _edge_activation_backward(gradient, *saved, ctx.activation)
     summed = found.to(_wide(found))
     at_nodes = (
         segment_sum(summed, index, sent.shape[0]).to(found.dtype) if needed else None
