@@ -21,7 +21,7 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest
 .PHONY: demo test lint format test-scatter clean
 
 # One thread: for a mesh of this size a second one gains little, and waits long on a busy machine.
-demo: $(READY)-demo
+demo: $(READY)-movie
 	OMP_NUM_THREADS=1 $(VENV)/bin/python examples/demo.py
 
 test: lint
@@ -44,7 +44,7 @@ test-scatter: $(READY)-dev
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-# $(READY)-demo and $(READY)-dev: the package with the extra of that name.
+# $(READY)-movie and $(READY)-dev: the package with the extra of that name.
 $(READY)-%: pyproject.toml setup.py $(wildcard physgt/ops/*.cpp physgt/ops/*.h) constraints.txt tools/create_venv.sh
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
 	$(INSTALL) --upgrade pip

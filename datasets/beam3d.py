@@ -82,7 +82,7 @@ class Beam3DFamily:
 
     def simulate(self, seed: int) -> Trajectory:
         """Points in m and velocity in m/s of one seed's beam."""
-        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        # Here: naming the family and checking its ranges does not wait for scikit-fem.
         from physgt.datasets.elasticity import ElasticBody, Material
 
         case = self.draw(seed)

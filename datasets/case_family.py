@@ -18,7 +18,7 @@ Range = tuple[float, float]
 class CaseFamily(Protocol):
     """A frozen dataclass whose fields, all with defaults, are the parameters.
 
-    It checks them as it is made, and can be made without the solver's packages installed.
+    It checks them as it is made, and can be made without loading the solver.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]

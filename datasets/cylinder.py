@@ -89,7 +89,7 @@ class CylinderFamily:
 
     def simulate(self, seed: int) -> Trajectory:
         """Velocity in m/s and pressure in Pa on the mesh of one seed; the same seed, the same."""
-        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        # Here: naming the family and checking its ranges does not wait for scikit-fem.
         from physgt.datasets.navier_stokes import IncompressibleFlow
 
         case = self.draw(seed)

@@ -6,21 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import skfem
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
+from skfem.helpers import ddot, div, dot, grad, sym_grad
 
-from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-
-try:
-    import skfem
-    from skfem.helpers import ddot, div, dot, grad, sym_grad
-except ImportError as error:
-    raise PhysgtError(
-        "Generating data needs scikit-fem, which is not installed. "
-        "Install it: pip install 'physgt[generate]'"
-    ) from error
 
 __all__ = [
     "assemble",

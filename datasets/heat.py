@@ -101,7 +101,7 @@ class HeatFamily:
 
     def simulate(self, seed: int) -> Trajectory:
         """Temperature in K on the mesh of one seed."""
-        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        # Here: naming the family and checking its ranges does not wait for scikit-fem.
         from physgt.datasets.advection_diffusion import AdvectionDiffusion, record
 
         case = self.draw(seed)

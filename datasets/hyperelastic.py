@@ -199,7 +199,7 @@ class SolidCase:
 
     def solid(self, mesh: Mesh) -> NeoHookeanSolid:
         """The plate of its mesh, without the disc."""
-        # scikit-fem is an extra: the family can be named and its ranges checked without it.
+        # Here: naming the family and checking its ranges does not wait for scikit-fem.
         from physgt.datasets.neo_hookean import NeoHookeanSolid
 
         triangles = mesh.connectivity.reshape(-1, 3)[mesh.cell_sets["solid"]]

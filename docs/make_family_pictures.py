@@ -1,6 +1,6 @@
 """The pictures of docs/families.md: one result of each family.
 
-Run it where physgt is installed with its extra `generate`: python docs/make_family_pictures.py
+Run it where physgt is installed: python docs/make_family_pictures.py
 """
 
 from __future__ import annotations

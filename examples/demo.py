@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from physgt import PhysgtError, Simulator, Trajectory
-from physgt.case import Case, find_case, read_case
+from physgt.case import Case, read_case
 from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
 from physgt.progress import progress_bar
@@ -147,6 +147,6 @@ def draw(prediction: Trajectory, reference: Trajectory, folder: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path("demo"), read_case(find_case("cylinder")))
+        main(Path("demo"), read_case(Path(__file__).with_name("demo.toml")))
     except PhysgtError as error:
         sys.exit(f"demo: {error}")

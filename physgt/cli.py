@@ -8,7 +8,7 @@ import warnings
 from cyclopts import CycloptsError
 
 # Importing a module registers its commands.
-from physgt.commands import coupling, data, exports, judging, learning, rollouts  # noqa: F401
+from physgt.commands import coupling, data, exports, judging, learning, pretrained, rollouts  # noqa: F401
 from physgt.commands.apps import app
 from physgt.errors import PhysgtError
 

@@ -26,3 +26,12 @@ def assignment(text: str) -> tuple[str, Any]:
     if not equals or not numbers:
         raise PhysgtError(f"--set {text}: expected NAME=NUMBER or NAME=LOW,HIGH.")
     return name, numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
+def pair(option: str, text: str) -> tuple[float, float]:
+    """X,Y as two numbers."""
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise PhysgtError(f"{option} {text}: expected two numbers, such as 0.3,0.2.") from error
+    return first, second

@@ -20,6 +20,7 @@ from physgt.mesh import Mesh
 from physgt.models import MODELS
 from physgt.normalizer import Normalizer
 from physgt.ordering import hilbert_order
+from physgt.pretrained import find_model
 from physgt.task import POINTS, Task
 
 FILE_VERSION = 2
@@ -219,8 +220,11 @@ class Simulator(nn.Module):
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Simulator:
-        """The inverse of save. Raises PhysgtError where the file isn't a whole physgt model."""
-        path = Path(path)
+        """The inverse of save; `path` may be the name of a pretrained model, a file wins.
+
+        Raises PhysgtError where there is neither, and where the file isn't a whole physgt model.
+        """
+        path = find_model(path)
         description, weights = read_safetensors(path, "physgt")
         if description.get("version") not in READABLE:
             raise PhysgtError(

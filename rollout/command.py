@@ -13,6 +13,7 @@ from physgt.boundary_file import Scenario, read_scenario
 from physgt.datasets import open_trajectory
 from physgt.device import find_device
 from physgt.errors import PhysgtError
+from physgt.pretrained import find_model
 from physgt.rollout.engine import Progress, rollout
 from physgt.rollout.guards import GuardSetting
 from physgt.rollout.restart import Restart, restart_path
@@ -83,7 +84,8 @@ class RolloutCommand:
     def _absolute(self) -> dict[str, Any]:
         """With absolute paths: it may go on from another folder."""
         told = asdict(self)
-        for name in ("model", "start", "prescribed", "boundary"):
+        told["model"] = str(find_model(self.model).resolve())
+        for name in ("start", "prescribed", "boundary"):
             if told[name] is not None:
                 told[name] = str(Path(told[name]).resolve())
         return told

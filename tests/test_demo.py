@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from physgt.case import find_case, read_case
+from physgt.case import read_case
 from physgt.datasets import open_trajectory
 
 
@@ -27,7 +27,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_demonstration_leaves_a_prediction_a_picture_and_a_film(demo, tmp_path, capsys):
-    case = read_case(find_case("cylinder"))
+    case = read_case(Path(demo.__file__).with_name("demo.toml"))
     short = case.training.model_copy(update={"steps": 3, "validation_steps": 2})
     demo.main(tmp_path / "demo", case.model_copy(update={"training": short}))
     printed = capsys.readouterr().out

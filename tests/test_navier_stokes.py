@@ -1,13 +1,9 @@
 """The flow solver against exact solutions of the Navier-Stokes equations."""
 
-import runpy
-import sys
-
 import numpy as np
 import pytest
 import skfem
 
-from physgt.datasets import finite_elements
 from physgt.datasets.navier_stokes import IncompressibleFlow, TaylorHood, mesh_with_circle
 from physgt.datasets.triangulation import circle_points, polygon_points, triangulate
 from physgt.errors import PhysgtError
@@ -143,9 +139,3 @@ def test_a_flow_that_is_not_finite_is_one_clear_error():
     flow.step()
     with pytest.raises(PhysgtError, match=r"diverged at t = 0.02 s with dt = 0.01 s"):
         flow.step()
-
-
-def test_without_scikit_fem_the_error_names_the_extra_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skfem", None)
-    with pytest.raises(PhysgtError, match=r"pip install 'physgt\[generate\]'"):
-        runpy.run_path(finite_elements.__file__)

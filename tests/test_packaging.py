@@ -37,6 +37,7 @@ def files_that_belong_in_a_wheel() -> set[str]:
     """Every source and data file of the checkout under its installed name."""
     mapped = {ROOT / "physgt" / folder for folder in MAPPED_FOLDERS}
     own = {path for path in (ROOT / "physgt").rglob("*.py") if not mapped & set(path.parents)}
+    own |= {path for path in (ROOT / "physgt/pretrained").iterdir() if path.is_file()}
     files = {path.relative_to(ROOT).as_posix() for path in own} | {"physgt/py.typed"}
     for folder in MAPPED_FOLDERS:
         files |= {f"physgt/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*.py")}

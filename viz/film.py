@@ -105,17 +105,26 @@ def _write_mp4(
         )
 
 
-def _find_ffmpeg(path: Path) -> str:
-    """The program of the extra `movie` where it is installed, else the system's."""
-    try:
-        import imageio_ffmpeg
+def film_suffix() -> str:
+    """.mp4 where there is an ffmpeg to write it, else .gif, which needs none."""
+    return ".gif" if _ffmpeg() is None else ".mp4"
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        found = shutil.which("ffmpeg")
+
+def _find_ffmpeg(path: Path) -> str:
+    found = _ffmpeg()
     if found is None:
         raise PhysgtError(
             f"{path}: writing MP4 needs ffmpeg: `pip install 'physgt[movie]'`, or install your "
             "system's package ffmpeg. A .gif needs neither."
         )
     return found
+
+
+def _ffmpeg() -> str | None:
+    """The program of the extra `movie` where it is installed, else the system's, if any."""
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return shutil.which("ffmpeg")

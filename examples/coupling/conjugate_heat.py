@@ -8,8 +8,8 @@ The result is compared with finite elements on the whole plate, on the same tria
     python examples/coupling/conjugate_heat.py                   # runs, prints errors, draws
     python examples/coupling/conjugate_heat.py --train FOLDER    # makes data, trains anew before
 
-Needs physgt[generate]. The model has never seen the coupled case: it has learned from right halves
-whose interface follows random courses, see plates.py.
+The model has never seen the coupled case: it has learned from right halves whose interface follows
+random courses, see plates.py.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ damper (scipy) answer. Beside it the same structure answers to the finite-elemen
     python examples/coupling/cylinder_on_spring.py                   # runs, prints, draws
     python examples/coupling/cylinder_on_spring.py --train FOLDER    # trains anew before
 
-Needs physgt[generate]. The surrogate has learned from the same channel with other inlet speeds and
-other meshes. One way means that the flow doesn't feel the motion: right for displacements far below
-the diameter.
+The surrogate has learned from the same channel with other inlet speeds and other meshes. One way
+means that the flow doesn't feel the motion: right for displacements far below the diameter.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from physgt.datasets import open_trajectory
 from physgt.datasets.vtkhdf import write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
+from physgt.pretrained import find_model
 from physgt.quantities.derived import build_outputs
 from physgt.rates import start_alone
 from physgt.simulator import Simulator
@@ -52,7 +53,7 @@ def write_fmu(
     _check(simulator.task, initial, tables)
     with tempfile.TemporaryDirectory() as name, written_whole(output) as temporary:
         folder = Path(name)
-        shutil.copyfile(model, folder / "model.physgt")
+        shutil.copyfile(find_model(model), folder / "model.physgt")
         write_vtkhdf(initial, folder / "start.vtkhdf")
         (folder / SETTINGS_FILE).write_text(_settings_text(tables))
         (folder / NAME_FILE).write_text(output.stem)

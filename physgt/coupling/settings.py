@@ -14,6 +14,7 @@ from physgt.coupling.stepper import Stepper
 from physgt.datasets import open_trajectory
 from physgt.device import find_device
 from physgt.errors import PhysgtError
+from physgt.pretrained import find_model
 from physgt.quantities.derived import build_outputs
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
@@ -21,7 +22,7 @@ from physgt.trajectory import Trajectory
 
 class StepperSettings(Section):
     """
-    model        the .physgt file
+    model        the .physgt file, or the name of a pretrained model
     start        a file whose first state is the initial state
     prescribed   a file with values over time that nobody else sets
     interpolate  allow other steps than the model's, see Stepper
@@ -59,6 +60,7 @@ class StepperSettings(Section):
             for name in type(self).model_fields
             if isinstance(value := getattr(self, name), Path)
         }
+        paths["model"] = find_model(self.model, folder)
         return self.model_copy(update=paths)
 
     def open_simulator(self) -> Simulator:

@@ -1,0 +1,86 @@
+"""The model card: Markdown, made of the record that physgt.pretrained.make keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def render_card(record: Mapping[str, Any]) -> str:
+    """The card of a record."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "figure": _figure,
+        "hours": _hours,
+        "options": _assignments,
+        "percent": _percent,
+        "span": _span,
+        "versions": _versions,
+    }
+    task = record["model"]["task"]
+    template = environment.get_template("card.md.jinja")
+    return template.render(
+        record,
+        headline=headline(record),
+        task=task,
+        targets=_fields(task["targets"]),
+        forcings=_fields(task["forcings"]),
+        prescribed=any(r["condition"]["kind"] == "prescribed" for r in task["boundary"]),
+        changed=_set_option(record["data"]["changed"]),
+    )
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """One line: what it predicts, and how well beside the forecast that nothing changes."""
+    scores = record["scores"]
+    errors = ", ".join(
+        f"{name} {_figure(rows['prediction']['mean'])} ({_figure(rows['persistence']['mean'])})"
+        for name, rows in scores["fields"].items()
+    )
+    dt = record["model"]["task"]["dt"]
+    return (
+        f"{record['data']['what']}; steps of {dt:g} s; relative L2 over "
+        f"{_figure(scores['seconds'])} s of unseen cases (of persistence): {errors}"
+    )
+
+
+def _figure(value: float | None, units: str = "") -> str:
+    return "" if value is None else f"{value:.3g} {units}".rstrip()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
+
+
+def _span(value: Any) -> str:
+    """A range as LOW to HIGH, another parameter as it is."""
+    return " to ".join(map(str, value)) if isinstance(value, Sequence) else str(value)
+
+
+def _fields(declared: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"`{f['name']}` in {f['units'] or '1'}" for f in declared)
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def _set_option(changed: Mapping[str, Any]) -> str:
+    return f" --set {' '.join(f'{k}={v}' for k, v in changed.items())}" if changed else ""
+
+
+def _versions(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.items())

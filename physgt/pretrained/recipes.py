@@ -1,0 +1,137 @@
+"""What each pretrained model is made from and measured by.
+
+The training is that of datasets/cases/NAME.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xarray as xr
+
+from physgt.datasets.case_family import CaseFamily
+from physgt.datasets.cylinder import cylinder_mesh
+from physgt.datasets.generate import make_family
+from physgt.datasets.heat import heat_mesh
+from physgt.datasets.hyperelastic import solid_mesh
+from physgt.mesh import Mesh
+from physgt.rollout.histories import Settings
+from physgt.trajectory import Trajectory
+
+Quantities = Callable[[Trajectory], Settings]
+"""What physgt score reads off a prediction, see physgt.rollout.history."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A line of the card: `number` (physgt.rollout.histories.NUMBERS) of a quantity."""
+
+    label: str
+    quantity: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    limits       what the training data doesn't hold, beyond the ranges of the family's parameters
+    seeds        first and last, this one left out, of the cases for train, validation, test
+    parameters   of the family of the same name, where they aren't its defaults
+    mesh         of (what the family draws, refinement, seed): to time the solver without it
+    scored_on    see physgt.rollout.score
+    periodic     a quantity whose period is that of the flow: errors are phase-aligned as well, and
+                 ten times longer rollouts are held against it
+    """
+
+    limits: tuple[str, ...]
+    seeds: Mapping[str, tuple[int, int]]
+    mesh: Callable[[Any, float, int], Mesh]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    scored_on: str | None = None
+    quantities: Quantities = lambda prediction: {}
+    shown: tuple[Shown, ...] = ()
+    periodic: str | None = None
+
+    def family(self, name: str) -> CaseFamily:
+        return make_family(name, self.parameters)
+
+    def shown_of(self, compared: xr.Dataset) -> list[Shown]:
+        """The lines whose quantities what the model predicts gives; see compare_histories."""
+        return [line for line in self.shown if line.quantity in compared["quantity"].values]
+
+
+def flow_quantities(prediction: Trajectory) -> Settings:
+    """The cross flow five radii behind the centre, the energy, and the force on the cylinder."""
+    told = prediction.attributes
+    behind = [told["center_x"] + 5 * told["radius"], told["center_y"]]
+    found: dict[str, dict[str, Any]] = {
+        "wake": {"kind": "probe", "field": "velocity", "point": behind},
+        "energy": {"kind": "kinetic_energy", "density": told["density"]},
+    }
+    if "pressure" in prediction.fields:
+        kinematic = told["mean_speed"] * 2 * told["radius"] / told["reynolds"]
+        dynamic = told["density"] * kinematic
+        found["force"] = {
+            "kind": "force", "on": "cylinder", "density": 1.0, "viscosity": dynamic,
+        }  # fmt: skip
+    return found
+
+
+def _heat_quantities(prediction: Trajectory) -> Settings:
+    return {"temperature": {"kind": "volume_mean", "field": "temperature"}}
+
+
+RECIPES: dict[str, Recipe] = {
+    "cylinder": Recipe(
+        limits=(
+            "One channel with one round cylinder, the flow two-dimensional; no other obstacles, "
+            "no other lengths or heights of the channel, no other viscosity.",
+            "Flow that sheds vortices already: every training case begins two seconds after the "
+            "start of the flow. From rest, or from a steady flow, it has learned nothing.",
+            "An inlet whose profile is a parabola and doesn't change over time.",
+        ),
+        seeds={"train": (0, 40), "validation": (900, 908), "test": (950, 958)},
+        mesh=cylinder_mesh,
+        quantities=flow_quantities,
+        shown=(
+            Shown("Strouhal number", "wake_y", "frequency"),
+            Shown("swing of the cross flow in the wake", "wake_y", "amplitude"),
+            Shown("mean drag", "force_x", "mean"),
+            Shown("swing of the lift", "force_y", "amplitude"),
+            Shown("mean kinetic energy", "energy", "mean"),
+        ),
+        periodic="wake_y",
+    ),
+    "heat": Recipe(
+        limits=(
+            "Temperatures on sides and holes that stay; no heat sources, no insulated sides.",
+            "One diffusivity and one drift velocity in the whole plate.",
+            "Starts a tenth of a second after the sides and holes got their temperatures, so that "
+            "there is no jump between boundary and inside.",
+        ),
+        seeds={"train": (0, 160), "validation": (900, 908), "test": (950, 958)},
+        mesh=heat_mesh,
+        quantities=_heat_quantities,
+        shown=(
+            Shown("mean temperature over time", "temperature", "mean"),
+            Shown("change of the mean temperature", "temperature", "change"),
+        ),
+    ),
+    "hyperelastic": Recipe(
+        limits=(
+            "Plates that are pulled at one end, or pressed from above with a round disc, both "
+            "slowly: no inertia, no cantilevers.",
+            "The motion of the driven nodes is stated (`--prescribed`); loads by force it hasn't "
+            "seen, nor unloading.",
+            "Starts at rest.",
+            "Contact without friction between the disc and the plate; none of the plate with "
+            "itself.",
+        ),
+        seeds={"train": (0, 40), "validation": (900, 904), "test": (950, 958)},
+        mesh=solid_mesh,
+        parameters={"cantilever": 0, "refinement": 0.7},
+        scored_on="NORMAL",
+    ),
+}
