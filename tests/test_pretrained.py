@@ -12,7 +12,7 @@ import torch
 import physgt.pretrained
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import PhysgtError, Simulator
-from physgt.case import find_case, read_case
+from physgt.case import TrainingSettings, find_case, read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
 from physgt.pretrained import make as maker
@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a cylinder that is made like the real one, but for size and time."""
     work = tmp_path_factory.mktemp("made")
     case = read_case(find_case("cylinder"))
-    training = case.training.model_copy(update={"steps": 2, "validation_steps": 2, "unroll": 1})
+    training = TrainingSettings(steps=2, validation_steps=2)
     small = {"name": "physgto", **SMALL_MODELS["physgto"]}
     case = case.model_copy(update={"training": training, "model": small})
     with pytest.MonkeyPatch.context() as patch:
