@@ -7,6 +7,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from physgt.datasets.byte_planes import LARGE, packed
+
 ROWS_AHEAD = 1024
 """Times for which the tables of row numbers are written in advance."""
 
@@ -33,5 +35,9 @@ class RowTable:
 
 def write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:
     """Write the rows of time number `index`, and drop those behind."""
-    dataset.resize((index + 1) * len(rows), axis=0)
-    dataset[index * len(rows) :] = rows
+    start = index * len(rows)
+    dataset.resize(start + len(rows), axis=0)
+    if dataset.compression and dataset.chunks == rows.shape and rows.nbytes >= LARGE:
+        dataset.id.write_direct_chunk((start, *[0] * (rows.ndim - 1)), packed(rows))
+    else:
+        dataset[start:] = rows
