@@ -48,9 +48,8 @@ def main() -> None:
     parser.add_argument("--noise", action="store_true")
     given = parser.parse_args()
     frame = given.cells**3 * 4 * 4 / 1e6
-    print(
-        f"{given.cells**3} cells, {given.times} and {given.times // 10} times, {frame:.1f} MB a time"
-    )
+    counts = f"{given.times} and {given.times // 10} times"
+    print(f"{given.cells**3} cells, {counts}, {frame:.1f} MB a time")
     heads = {"CPU s": 8, "ms/time": 9, "MB/s": 7, "/ pyvista": 11, "MB out": 8, "peak MiB": 10}
     print(" " * 16 + "".join(f"{head:>{width}}" for head, width in heads.items()) + "  tenth")
     with tempfile.TemporaryDirectory() as folder:

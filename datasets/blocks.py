@@ -47,14 +47,17 @@ def time_of_blocks(path: Path) -> float | None:
 
 
 class JoinParts:
-    """Joins the parts of each time in the way that those of the first time lie."""
+    """Joins the parts of each time in the way that those of the time before lie, unless their sizes
+    have changed."""
 
     def __init__(self) -> None:
         self._named: NamedParts | None = None
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def __call__(self, found: Mapping[str, Snapshot]) -> Snapshot:
-        if self._named is None:
-            self._named = NamedParts.of(found, {})
+        sizes = {name: (s.mesh.num_points, s.mesh.num_cells) for name, s in found.items()}
+        if self._named is None or sizes != self._sizes:
+            self._named, self._sizes = NamedParts.of(found, {}), sizes
         return self._named.joined(found)
 
 

@@ -10,9 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from physgt.datasets.isolation import can_isolate, read_isolated
+from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import interpolated_onto
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
@@ -31,6 +30,7 @@ class Format:
     write_suffixes: the endings that choose it for writing.
     isolated: whether a source is read in a process of its own: its reader takes no care of damaged
     files, or calls a library that doesn't. See isolation.py.
+    one_mesh: whether all times of a source are on one mesh, so that its reader needs no other.
     """
 
     description: str
@@ -40,6 +40,7 @@ class Format:
     write_suffixes: tuple[str, ...] = ()
     isolated: bool = True
     members: Callable[[Path], list[str]] | None = None
+    one_mesh: bool = False
 
 
 def open_trajectory(
@@ -68,13 +69,9 @@ def open_trajectory(
     else:
         with interpolated_onto(onto):
             trajectory = entry.read(path) if member is None else entry.read(path, member)
-    if isinstance(onto, Mesh) and not np.array_equal(
-        trajectory.mesh.connectivity, onto.connectivity
-    ):
-        raise PhysgtError(
-            f"{path}: {entry.description} can't be interpolated onto another mesh; "
-            "write the results as files of VTK."
-        )
+    if entry.one_mesh and isinstance(onto, Mesh):
+        with errors_name(path):
+            trajectory = _later("remap", "interpolated")(trajectory, onto)
     if time_unit == 1.0:
         return trajectory
     if not time_unit > 0:
@@ -168,6 +165,7 @@ FORMATS: dict[str, Format] = {
         _later("meshgraphnets", "is_meshgraphnets"),
         _later("meshgraphnets", "read_member"),
         members=_later("meshgraphnets", "members"),
+        one_mesh=True,
     ),
     "fluent_legacy": Format(
         "Fluent's older cases and meshes (.cas with .dat, .msh)",
@@ -184,6 +182,7 @@ FORMATS: dict[str, Format] = {
         _later("array_map", "is_array_map"),
         _later("own_arrays", "read_own_arrays"),
         members=_later("own_arrays", "members"),
+        one_mesh=True,
     ),
     "vtkhdf_groups": Format(
         "VTKHDF of other programs: several parts, surfaces, images, groups",
@@ -197,6 +196,7 @@ FORMATS: dict[str, Format] = {
         _later("vtkhdf", "write_vtkhdf"),
         (".vtkhdf", ".hdf"),
         isolated=False,
+        one_mesh=True,
     ),
     "pvd": Format(
         "ParaView collections (.pvd with .vtu)",

@@ -119,8 +119,8 @@ def _read_record(file: Path, number: int, meta: Mapping[str, Any]) -> tuple[Feat
     for name, told in meta["features"].items():
         if told.get("type") == "dynamic_varlen":
             raise PhysgtError(
-                f"feature '{name}' has another length at each time: the mesh changes, and physgt "
-                "needs one mesh for all times."
+                f"feature '{name}' has another length at each time: the mesh changes, which physgt "
+                "can't interpolate (--remap) in this format; write the times as files of VTK."
             )
         if name not in stored:
             raise PhysgtError(f"record {number} has no feature '{name}', which {META} tells of.")
@@ -206,8 +206,8 @@ def _block(cells: Any, dimension: int) -> tuple[str, np.ndarray]:
     changed = [i for i, later in enumerate(cells) if not np.array_equal(later, cells[0])]
     if changed:
         raise PhysgtError(
-            f"the cells at time number {changed[0]} are not those of the first time; physgt needs "
-            "one mesh for all times."
+            f"the cells at time number {changed[0]} are not those of the first time, which physgt "
+            "can't interpolate (--remap) in this format; write the times as files of VTK."
         )
     kinds = {2: "line", 3: "triangle", 4: "quad" if dimension == 2 else "tetra", 8: "hexahedron"}
     if cells.shape[2] not in kinds:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyvista as pv
-from vtkmodules.vtkCommonCore import mutable
+import xarray as xr
 
 from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.errors import PhysgtError
+from physgt.fields import field_variable
 from physgt.mesh import Mesh, mesh_edges
+from physgt.task import Field
+from physgt.trajectory import Frame, Trajectory
 
 NEAR = 0.5
 """So many mean edge lengths may a point lie outside of a mesh: two meshes of one curved boundary
 don't meet exactly. It takes the value at the closest point."""
+
+EXACT = 1e-6
+"""A point this near to a cell, in mean edge lengths, lies in it."""
+
+INSIDE = "vtkValidPointMask"
+"""VTK's name for what says whether a point lies in a cell."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,61 +35,99 @@ def interpolate(mesh: Mesh, node: Arrays, cell: Arrays, target: Mesh) -> tuple[A
     centre lies in. Raises PhysgtError that names the first point of `target` that lies outside of
     `mesh`, and how many do: nothing is made up there.
     """
-    source = to_pyvista(mesh, node, cell)
-    onto = to_pyvista(target)
     edge_length = _edge_length(mesh)
-    nodes = _Places(source, edge_length, np.asarray(onto.points), "node")
-    found = {name: nodes.interpolate(values) for name, values in node.items()}
+    smooth = {name: _as_float(values) for name, values in node.items()}
+    onto = to_pyvista(target)
+    found = _sampled(to_pyvista(mesh, smooth), smooth, np.asarray(onto.points), edge_length, "node")
     if not cell:
         return found, {}
-    centres = _Places(source, edge_length, np.asarray(onto.cell_centers().points), "cell centre")
-    return found, {name: values[centres.cells] for name, values in cell.items()}
+    centres = np.asarray(onto.cell_centers().points)
+    source = to_pyvista(mesh, None, cell)
+    return found, _sampled(source, cell, centres, edge_length, "cell centre")
 
 
-class _Places:
-    """Where points lie in a grid: in which cell, and with which weights of its nodes."""
+def interpolated(trajectory: Trajectory, target: Mesh) -> Trajectory:
+    """A trajectory of one mesh on another, interpolated time by time.
 
-    def __init__(
-        self, grid: pv.UnstructuredGrid, edge_length: float, points: np.ndarray, what: str
-    ) -> None:
-        found: Any = grid.find_closest_cell(points, return_closest_point=True)
-        self.cells, closest = np.atleast_1d(found[0]), np.atleast_2d(found[1])
+    A mesh that moves is taken where it is at each time; the other stays.
+    """
+    series = [field for field in trajectory.declared(over_time=True) if field.name != "points"]
+    still = trajectory.declared(over_time=False)
+    moves = "points" in trajectory.fields
+
+    def frame(i: int, fields: list[Field]) -> Frame:
+        mesh = trajectory.mesh
+        mesh = replace(mesh, points=trajectory.frame(i, ["points"])["points"]) if moves else mesh
+        values = trajectory.frame(i, [field.name for field in fields])
+        of = {
+            location: {f.name: values[f.name] for f in fields if f.location == location}
+            for location in ("node", "cell")
+        }
+        try:
+            node, cell = interpolate(mesh, of["node"], of["cell"], target)
+        except PhysgtError as error:
+            raise PhysgtError(f"at time number {i}, {error}") from error
+        return {**values, **node, **cell}
+
+    at_first = frame(0, [*series, *still])
+    constant = {
+        f.name: field_variable(_typed(f, at_first), at_first[f.name], over_time=False)
+        for f in still
+    }
+    return Trajectory.from_frames(
+        target,
+        trajectory.times,
+        [_typed(field, at_first) for field in series],
+        lambda i: frame(i, series),
+        static=xr.Dataset(constant),
+        attributes=trajectory.attributes,
+    )
+
+
+def _typed(field: Field, frame: Frame) -> Field:
+    return replace(field, dtype=frame[field.name].dtype.name)
+
+
+def _sampled(
+    source: pv.UnstructuredGrid, fields: Arrays, points: np.ndarray, edge_length: float, what: str
+) -> Arrays:
+    """The arrays `fields` of `source` at points (n, 3)."""
+    found = _sample(source, points, edge_length)
+    outside = np.flatnonzero(found[INSIDE] == 0)
+    if outside.size:
+        closest = points.copy()
+        closest[outside] = np.reshape(
+            source.find_closest_cell(points[outside], return_closest_point=True)[1], (-1, 3)
+        )
         distance = np.linalg.norm(closest - points, axis=1)
-        far = np.flatnonzero((distance > NEAR * edge_length) | (self.cells < 0))
+        found = _sample(source, closest, edge_length)
+        far = np.flatnonzero((distance > NEAR * edge_length) | (found[INSIDE] == 0))
         if far.size:
             where = ", ".join(f"{x:g}" for x in points[far[0]])
             raise PhysgtError(
                 f"{far.size} points lie outside of the mesh, the first is {what} {far[0]} at "
                 f"({where}), {distance[far[0]]:.3g} away; choose a mesh inside of all others."
             )
-        self.nodes, self.weights = _weights(grid, self.cells, closest)
+    return {name: _as_was(found[name], values) for name, values in fields.items()}
 
-    def interpolate(self, values: np.ndarray) -> np.ndarray:
-        weights = self.weights.reshape(*self.weights.shape, *[1] * (values.ndim - 1))
-        return (
-            (weights * values[self.nodes])
-            .sum(axis=1)
-            .astype(values.dtype if values.dtype.kind == "f" else np.float64)
-        )
+
+def _sample(source: pv.UnstructuredGrid, points: np.ndarray, edge_length: float) -> Arrays:
+    found = pv.PolyData(points).sample(
+        source, tolerance=EXACT * edge_length, mark_blank=False, locator="static_cell"
+    )
+    return {name: np.array(values) for name, values in found.point_data.items()}
+
+
+def _as_was(sampled: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Without the z that a planar vector had in VTK."""
+    tail = values.shape[1:]
+    return sampled.reshape(len(sampled), -1)[:, : int(np.prod(tail))].reshape(-1, *tail)
+
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def _edge_length(mesh: Mesh) -> float:
     senders, receivers = mesh_edges(mesh)
     return float(np.linalg.norm(mesh.points[senders] - mesh.points[receivers], axis=1).mean())
-
-
-def _weights(
-    grid: pv.UnstructuredGrid, cells: np.ndarray, points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(nodes, weights), each (n, most nodes of a cell); where a cell has fewer, weights 0."""
-    most = int(np.diff(grid.offset).max())
-    nodes, weights = np.zeros((len(cells), most), dtype=np.int64), np.zeros((len(cells), most))
-    closest, parametric, distance = [0.0] * 3, [0.0] * 3, mutable(0.0)
-    sub, found = mutable(0), [0.0] * most
-    for i, (cell, point) in enumerate(zip(cells.tolist(), points, strict=True)):
-        of = grid.GetCell(cell)
-        of.EvaluatePosition(point, closest, sub, parametric, distance, found)
-        count = of.GetNumberOfPoints()
-        nodes[i, :count] = [of.GetPointId(k) for k in range(count)]
-        weights[i, :count] = found[:count]
-    return nodes, weights

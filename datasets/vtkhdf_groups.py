@@ -1,6 +1,8 @@
-"""VTKHDF that other programs write: grids in several parts, surfaces, images and groups of these.
+"""VTKHDF that other programs write: grids in several parts or with other cells at other times,
+surfaces, images and groups of these.
 
-physgt's own files, and all unstructured grids of one part, are read by vtkhdf.py without VTK.
+physgt's own files, and all unstructured grids of one part that stays, are read by vtkhdf.py
+without VTK.
 Source: Kitware, "VTKHDF File Format".
 """
 
@@ -23,7 +25,7 @@ SUFFIXES = (".vtkhdf", ".hdf", ".h5", ".hdf5")
 
 
 def is_vtkhdf_group(path: Path) -> bool:
-    """Whether a file is VTKHDF, and no unstructured grid of one part."""
+    """Whether a file is VTKHDF, and no unstructured grid of one part that stays."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file() or not h5py.is_hdf5(path):
         return False
     try:
@@ -33,7 +35,7 @@ def is_vtkhdf_group(path: Path) -> bool:
                 return False
             kind = root.attrs.get("Type", b"")
             name = kind.decode() if isinstance(kind, bytes) else str(kind)
-            return name != "UnstructuredGrid" or _num_parts(root) > 1
+            return name != "UnstructuredGrid" or _num_parts(root) > 1 or _is_written_again(root)
     except (OSError, KeyError, ValueError, RuntimeError):
         return False  # a damaged file: the other reader says so
 
@@ -69,3 +71,11 @@ def _num_parts(root: h5py.Group) -> int:
     if "Steps/NumberOfParts" in root:
         return int(root["Steps/NumberOfParts"][:].max(initial=1))
     return len(root["NumberOfPoints"])
+
+
+def _is_written_again(root: h5py.Group) -> bool:
+    """Whether the cells of some time lie elsewhere than those of the first; they may differ."""
+    starts = root.get("Steps/PartOffsets")
+    return starts is not None and bool(
+        np.ptp(starts[: root["Steps"].attrs["NSteps"]], axis=0).any()
+    )
