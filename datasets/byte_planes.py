@@ -37,7 +37,7 @@ def packed(rows: np.ndarray) -> bytes:
         deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
         blocks.append(deflate.compress(plane))
         blocks.append(deflate.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
-    blocks.append(zlib.adler32(planes).to_bytes(4, "big"))
+    blocks.append(zlib.adler32(planes.data).to_bytes(4, "big"))
     return b"".join(blocks)
 
 

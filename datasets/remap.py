@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyvista as pv
@@ -96,9 +97,8 @@ def _sampled(
     outside = np.flatnonzero(found[INSIDE] == 0)
     if outside.size:
         closest = points.copy()
-        closest[outside] = np.reshape(
-            source.find_closest_cell(points[outside], return_closest_point=True)[1], (-1, 3)
-        )
+        near: Any = source.find_closest_cell(points[outside], return_closest_point=True)
+        closest[outside] = np.reshape(near[1], (-1, 3))
         distance = np.linalg.norm(closest - points, axis=1)
         found = _sample(source, closest, edge_length)
         far = np.flatnonzero((distance > NEAR * edge_length) | (found[INSIDE] == 0))
