@@ -22,6 +22,7 @@ from pydantic import Field as Setting
 from physgt.boundary_file import boundary_conditions, with_tables_read
 from physgt.contact import Contact
 from physgt.errors import PhysgtError
+from physgt.quantities import check_outputs
 from physgt.task import Field, Forcing, Location, SecondOrder, Task
 
 Share = Annotated[float, Setting(ge=0, lt=1)]
@@ -75,10 +76,14 @@ class TaskSettings(Section):
 
 
 class DataSettings(Section):
-    """Patterns of trajectory files, relative to the data folder (by default the case file's)."""
+    """Patterns of trajectory files, relative to the data folder (by default the case file's).
+
+    test: cases that training never sees, for physgt report
+    """
 
     train: str
     validation: str | None = None
+    test: str | None = None
 
 
 class TrainingSettings(Section):
@@ -139,7 +144,10 @@ class TrainingSettings(Section):
 
 
 class Case(Section):
-    """One case file, checked. `text` is what the file holds, empty for a case made in Python."""
+    """One case file, checked. `text` is what the file holds, empty for a case made in Python.
+
+    outputs: quantities that its results are judged by, see physgt.quantities.
+    """
 
     _text: str = PrivateAttr("")
     name: str
@@ -148,6 +156,7 @@ class Case(Section):
     boundary: dict[str, dict[str, Any]] = {}
     model: dict[str, Any]
     training: TrainingSettings
+    outputs: dict[str, dict[str, Any]] = {}
 
     def task(self) -> Task:
         """The task that [task] and [boundary] declare."""
@@ -212,6 +221,7 @@ def _checked(values: dict[str, Any]) -> Case:
     if not isinstance(case.model.get("name"), str):
         raise PhysgtError('[model] needs a name, for example name = "physgto".')
     case.task()
+    check_outputs(case.outputs)
     return case
 
 

@@ -19,6 +19,11 @@ def require_same_units(where: str, found: str, expected: str) -> None:
         raise PhysgtError(f"{where} is in {found}, expected {expected}; convert the values.")
 
 
+def are_same_units(found: str, expected: str) -> bool:
+    """Whether both are told, and the same."""
+    return bool(found) and (found == expected or not _differ(found, expected))
+
+
 def _differ(found: str, expected: str) -> bool:
     registry = _registry()
     try:

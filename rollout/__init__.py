@@ -1,10 +1,11 @@
 """Time: autoregressive rollouts and their scores."""
 
+from physgt.quantities import history
 from physgt.rollout.alignment import phase_aligned
 from physgt.rollout.engine import integrate, rollout
 from physgt.rollout.ensembles import ensemble
 from physgt.rollout.guards import GUARDS, GuardSetting, GuardWarning
-from physgt.rollout.histories import compare_histories, history
+from physgt.rollout.histories import compare_histories
 from physgt.rollout.members import Member, integrate_members, perturbed
 from physgt.rollout.metrics import METRICS
 from physgt.rollout.scores import score, summarize, valid_time

@@ -11,19 +11,25 @@ from typing import Any
 import xarray as xr
 from rich.table import Table
 
-from physgt.datasets import open_trajectory
+from physgt.case import find_case, read_case
 from physgt.errors import PhysgtError
+from physgt.quantities import check_outputs, history, stated_numbers, with_fields
+from physgt.quantities.settings import Settings
 from physgt.rollout.alignment import phase_aligned
-from physgt.rollout.histories import Settings, compare_histories, history
+from physgt.rollout.histories import compare_histories
 from physgt.rollout.scores import score, valid_time
 from physgt.rollout.table import alignment_table, histories_table, means_table, score_table
+from physgt.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """scores: see score. histories: of quantities, of prediction and reference, or empty.
+    """prediction, reference: with quantities that lie on all nodes as further fields.
+    scores: see score. histories: of the other quantities, of prediction and reference, or empty.
     aligned: by field, see phase_aligned, or empty."""
 
+    prediction: Trajectory
+    reference: Trajectory
     scores: xr.Dataset
     histories: tuple[xr.Dataset, xr.Dataset] | None
     aligned: dict[str, xr.Dataset]
@@ -51,37 +57,49 @@ class Assessment:
 
 
 def assess(
-    prediction: Path,
-    reference: Path,
+    prediction: Trajectory,
+    reference: Trajectory,
     *,
     on: str | None = None,
     settings: Settings | None = None,
     window: float | None = None,
 ) -> Assessment:
-    """Score the trajectory of one file against that of another.
+    """Score a prediction against a reference.
 
-    on: see score. settings: quantities, see history. window: seconds, see phase_aligned.
+    on: see score. settings: quantities, see physgt.quantities.history and with_fields; texts in
+    them name numbers of the reference. window: seconds, see phase_aligned.
     """
-    ours, theirs = open_trajectory(prediction), open_trajectory(reference)
+    numbers = stated_numbers(reference)
+    ours, rest = with_fields(prediction, settings or {}, numbers)
+    theirs, _ = with_fields(reference, settings or {}, numbers)
     scores = score(ours, theirs, on=on, dynamic_modes=True)
-    histories = (history(ours, settings), history(theirs, settings)) if settings else None
+    histories = (history(ours, rest, numbers), history(theirs, rest, numbers)) if rest else None
     fields = [] if window is None else scores["field"].values.tolist()
     aligned = {name: phase_aligned(ours, theirs, name, window or 0.0) for name in fields}
-    return Assessment(scores, histories, aligned)
+    return Assessment(ours, theirs, scores, histories, aligned)
 
 
 def read_quantities(path: Path) -> Settings:
-    """The tables [outputs.NAME] of a TOML file. Raises PhysgtError where there are none."""
-    if not path.is_file():
-        raise PhysgtError(f"{path}: no such file of quantities.")
+    """The tables [outputs.NAME] of a TOML file that has nothing else, or of a case.
+
+    path: the file, or the name of a case that comes with physgt. Raises PhysgtError where there
+    are none, and for a kind or an option that doesn't exist.
+    """
+    found = find_case(path)
+    if not found.is_file():
+        raise PhysgtError(f"{path}: no such file of quantities, and no case of that name.")
     try:
-        found = tomllib.loads(path.read_text())
+        tables = tomllib.loads(found.read_text())
+        if "task" in tables:
+            tables = {"outputs": read_case(found).outputs}
+        outputs = tables.get("outputs", {})
+        if set(tables) != {"outputs"} or not outputs or not isinstance(outputs, dict):
+            raise PhysgtError(
+                f"expected tables [outputs.NAME] and nothing else, found {list(tables)}."
+            )
+        check_outputs(outputs)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PhysgtError(f"{path}: not valid TOML: {error}.") from error
-    tables = found.get("outputs", {})
-    other = [key for key in found if key != "outputs"]
-    if other or not tables or not all(isinstance(table, dict) for table in tables.values()):
-        raise PhysgtError(
-            f"{path}: expected tables [outputs.NAME] and nothing else, found {list(found)}."
-        )
-    return tables
+    except PhysgtError as error:
+        raise PhysgtError(f"{path}: {error}") from error
+    return outputs

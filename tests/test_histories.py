@@ -129,5 +129,8 @@ def test_a_quantity_of_a_field_that_is_not_there_is_named():
         history(flow(2.0), {"p": {"kind": "volume_mean", "field": "pressure"}})
     bare = Mesh.from_blocks(np.eye(3)[:, :2], [("triangle", [[0, 1, 2]])])
     on_cells = Trajectory.from_arrays(bare, np.zeros(1), {}, cell_fields={"p": np.zeros((1, 1))})
-    with pytest.raises(PhysgtError, match="no field on nodes"):
-        history(on_cells, QUANTITIES)
+    with pytest.raises(PhysgtError, match=r"'p' lies on cells, but .* made of fields on nodes"):
+        history(on_cells, {"p": {"kind": "probe", "field": "p", "point": [0.1, 0.1]}})
+    empty = Trajectory.from_arrays(bare, np.zeros(1), {})
+    with pytest.raises(PhysgtError, match="no field over time"):
+        history(empty, QUANTITIES)

@@ -48,6 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "pressure": random.normal(size=(21, n)).astype("f4"),
         },
         static={"conductivity": 0.1},
+        attributes={"density": 1.0, "speed": 2.0, "diameter": 0.1},
     )
     torch.manual_seed(0)
     simulator = Simulator(TASK, 2, "physgto", SMALL_MODELS["physgto"])
@@ -79,7 +80,7 @@ def test_the_commands_of_the_page_run_one_after_the_other(folder, capsys):
         "thin.vtkhdf", "thick.vtkhdf", "summary.csv",
     }  # fmt: skip
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("force_x", "energy", "wake_y", "phase-aligned"))
+    assert all(name in printed for name in ("drag", "energy", "wake_y", "phase-aligned"))
 
 
 def test_the_tables_of_the_page_list_what_there_is():

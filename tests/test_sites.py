@@ -218,7 +218,7 @@ def test_samples_and_outputs_say_where_a_field_lies() -> None:
     )
     with pytest.raises(PhysgtError, match=r"lies on nodes, but .* takes it on cells"):
         Samples({"a": nodal}, HEAT, lambda mesh: None)
-    with pytest.raises(PhysgtError, match="'temperature' lies on cells, but outputs are derived"):
+    with pytest.raises(PhysgtError, match="'temperature' lies on cells, but this quantity is made"):
         probe(on_cells.mesh, HEAT, field="temperature", point=[0.5, 0.5])
 
 

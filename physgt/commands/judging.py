@@ -29,7 +29,7 @@ def score(
     persistence: nothing changes. dynamic_modes: a linear model fitted to the first half of the
     reference itself, scored in the second.
 
-    Example: physgt score prediction.vtkhdf reference.vtkhdf --json scores.json
+    Example: physgt score prediction.vtkhdf reference.vtkhdf --quantities cylinder
 
     Parameters
     ----------
@@ -42,8 +42,9 @@ def score(
     threshold
         The relative error up to which a prediction counts as valid.
     quantities
-        A TOML file with tables [outputs.NAME] of forces, fluxes, means, energies, probes: their
-        means, amplitudes, frequencies, drifts and phase errors are printed as well.
+        A TOML file with tables [outputs.NAME] of forces, fluxes, stresses, energies, probes, or a
+        case that has them, by its file or name: cylinder. Their means, amplitudes, frequencies,
+        drifts and phase errors are printed as well.
     align
         Seconds, best half a period: also print the errors to the closest state of the reference
         within that time, and by how much time it is apart.
@@ -52,12 +53,14 @@ def score(
     plot
         Also draw errors and quantities over time to this file: .png, .pdf or .svg.
     """
+    from physgt.datasets import open_trajectory
     from physgt.files import write_text
     from physgt.rollout.assessment import assess, read_quantities
     from physgt.viz.scores import plot_scores
 
     settings = {} if quantities is None else read_quantities(quantities)
-    found = assess(prediction, reference, on=on, settings=settings, window=align)
+    ours, theirs = open_trajectory(prediction), open_trajectory(reference)
+    found = assess(ours, theirs, on=on, settings=settings, window=align)
     for table in found.tables(threshold):
         out.print(table)
     if json_ is not None:

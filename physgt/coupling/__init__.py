@@ -5,6 +5,6 @@ adapters on it, each imported by name.
 """
 
 from physgt.coupling.stepper import Stepper, StepperState
-from physgt.quantities.derived import OUTPUTS, Output, build_outputs
+from physgt.quantities import OUTPUTS, Output, build_outputs
 
 __all__ = ["OUTPUTS", "Output", "Stepper", "StepperState", "build_outputs"]

@@ -18,7 +18,7 @@ from physgt.datasets.vtkhdf import write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
 from physgt.pretrained import find_model
-from physgt.quantities.derived import build_outputs
+from physgt.quantities import build_outputs
 from physgt.rates import start_alone
 from physgt.simulator import Simulator
 from physgt.task import Task

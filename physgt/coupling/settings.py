@@ -15,7 +15,7 @@ from physgt.datasets import open_trajectory
 from physgt.device import find_device
 from physgt.errors import PhysgtError
 from physgt.pretrained import find_model
-from physgt.quantities.derived import build_outputs
+from physgt.quantities import build_outputs
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 

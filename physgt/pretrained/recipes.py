@@ -17,7 +17,7 @@ from physgt.datasets.generate import make_family
 from physgt.datasets.heat import heat_mesh
 from physgt.datasets.hyperelastic import solid_mesh
 from physgt.mesh import Mesh
-from physgt.rollout.histories import Settings
+from physgt.quantities.settings import Settings
 from physgt.trajectory import Trajectory
 
 Quantities = Callable[[Trajectory], Settings]

@@ -48,7 +48,7 @@ def score_cases(
         output = folder / Path(path).name
         prediction = rollout(simulator, case, num_steps, output=output, prescribed=case)
         assessed = assess(
-            output, Path(path), on=recipe.scored_on, settings=recipe.quantities(prediction)
+            prediction, case, on=recipe.scored_on, settings=recipe.quantities(prediction)
         )
         scores.append(assessed.scores)
         if assessed.histories is not None:

@@ -1,4 +1,4 @@
-"""Quantities computed from the fields of a stepper: probes, means, integrals, heat flux, force.
+"""All kinds of quantities that are computed from fields, by name; probes and surface integrals.
 
 Integrals are exact for fields that are linear in each triangle or tetrahedron. In a planar mesh
 they are per metre of depth: W/m, N/m.
@@ -6,24 +6,31 @@ they are per metre of depth: W/m, N/m.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+from physgt.quantities.force import (
+    force,
+    nodal_force,
+    nodal_reaction_force,
+    pressure_force,
+    reaction_force,
+)
 from physgt.quantities.heat_flux import (
     heat_flux,
     heat_flux_density,
+    heat_imbalance,
     nodal_heat_flux,
     nodal_reaction_heat_flux,
     reaction_heat_flux,
 )
 from physgt.quantities.linear_elements import simplices
-from physgt.quantities.output import Output, per_depth, surface_weights, target_of, total
-from physgt.quantities.surface import SimplexSurface, shape_gradients
+from physgt.quantities.output import Output, surface_weights, target_of
+from physgt.quantities.stress import von_mises_linear, von_mises_neo_hookean
+from physgt.quantities.surface import shape_gradients
 from physgt.quantities.whole import (
     divergence,
     kinetic_energy,
@@ -54,63 +61,6 @@ def surface_mean(mesh: Mesh, task: Task, *, field: str, on: str) -> Output:
     return _weighted(target, np.arange(mesh.num_points), weights / weights.sum(), target.units)
 
 
-def nodal_force(
-    mesh: Mesh,
-    task: Task,
-    *,
-    on: str,
-    density: float,
-    viscosity: float,
-    pressure: str = "pressure",
-    velocity: str = "velocity",
-) -> Output:
-    """The fluid's force on a body, shared among the nodes of its boundary: (n, D) in N.
-
-    The integral of rho (p n - nu (grad u + grad u^T) n) phi_i with n outward from the fluid, into
-    the body. density: kg/m^3; viscosity: kinematic, m^2/s; pressure: kinematic, m^2/s^2. For a
-    pressure in Pa pass density = 1 and the dynamic viscosity in Pa s.
-    """
-    p, u = target_of(task, pressure), target_of(task, velocity)
-    if u.components != mesh.dimension:
-        raise PhysgtError(
-            f"'{velocity}' has {u.components} components on a {mesh.dimension}-D mesh."
-        )
-    surface = SimplexSurface.of(mesh, on)
-    ids, size, products = mesh.nodes_of(on), mesh.dimension, surface.shape_products()
-    unit = surface.normals / surface.areas[:, None]
-
-    def evaluate(frame: Frame) -> np.ndarray:
-        values = np.asarray(frame[p.name], dtype=np.float64)[surface.nodes]
-        loads = np.einsum("fij,fj,fd->fid", products, values, unit)
-        flow = np.asarray(frame[u.name], dtype=np.float64)[surface.cells]
-        gradient = np.einsum("fai,faj->fij", flow, surface.gradients)
-        strain = gradient + gradient.transpose(0, 2, 1)
-        traction = viscosity * np.einsum("fij,fj->fi", strain, surface.normals)
-        loads = density * (loads - traction[:, None, :] / size)
-        return surface.scattered(loads, mesh.num_points)[ids]
-
-    return Output(evaluate, per_depth("N", mesh), mesh.dimension, ids)
-
-
-def force(
-    mesh: Mesh,
-    task: Task,
-    *,
-    on: str,
-    density: float,
-    viscosity: float,
-    pressure: str = "pressure",
-    velocity: str = "velocity",
-) -> Output:
-    """The fluid's force on a body, (D,) in N: see nodal_force."""
-    return total(
-        nodal_force(
-            mesh, task, on=on, density=density, viscosity=viscosity,
-            pressure=pressure, velocity=velocity,
-        )
-    )  # fmt: skip
-
-
 OUTPUTS: dict[str, Callable[..., Output]] = {
     "probe": probe,
     "surface_integral": surface_integral,
@@ -125,34 +75,15 @@ OUTPUTS: dict[str, Callable[..., Output]] = {
     "heat_flux_density": heat_flux_density,
     "reaction_heat_flux": reaction_heat_flux,
     "nodal_reaction_heat_flux": nodal_reaction_heat_flux,
+    "heat_imbalance": heat_imbalance,
     "force": force,
     "nodal_force": nodal_force,
+    "reaction_force": reaction_force,
+    "nodal_reaction_force": nodal_reaction_force,
+    "pressure_force": pressure_force,
+    "von_mises_neo_hookean": von_mises_neo_hookean,
+    "von_mises_linear": von_mises_linear,
 }
-
-
-def build_outputs(
-    mesh: Mesh, task: Task, settings: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Output]:
-    """Outputs by name, from tables as a TOML file has them: {name: {"kind": ..., options}}.
-
-    Raises PhysgtError for a kind of OUTPUTS or an option of it that doesn't exist or is missing.
-    """
-    found = {}
-    for name, table in settings.items():
-        options = {key: value for key, value in table.items() if key != "kind"}
-        kind = table.get("kind")
-        if kind not in OUTPUTS:
-            raise PhysgtError(f"[outputs.{name}] kind = {kind!r}: expected one of {list(OUTPUTS)}.")
-        parameters = inspect.signature(OUTPUTS[kind]).parameters.values()
-        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-        required = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-        if not set(required) <= set(options) <= set(known):
-            raise PhysgtError(
-                f"[outputs.{name}] a {kind} takes {known} and needs {required}, "
-                f"found {sorted(options)}."
-            )
-        found[name] = OUTPUTS[kind](mesh, task, **options)
-    return found
 
 
 def _weighted(target: Field, nodes: np.ndarray, weights: np.ndarray, units: str) -> Output:

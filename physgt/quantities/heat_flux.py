@@ -6,8 +6,15 @@ import numpy as np
 
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-from physgt.quantities.linear_elements import stiffness_and_mass
-from physgt.quantities.output import Output, per_depth, surface_weights, target_of, total
+from physgt.quantities.linear_elements import Convection, cells_at, stiffness_and_mass
+from physgt.quantities.output import (
+    Output,
+    per_depth,
+    surface_weights,
+    target_of,
+    total,
+    vector_of,
+)
 from physgt.quantities.surface import SimplexSurface
 from physgt.task import Task
 from physgt.trajectory import Frame
@@ -65,6 +72,8 @@ def nodal_reaction_heat_flux(
     conductivity: float,
     capacity: float,
     temperature: str = "temperature",
+    velocity: str | None = None,
+    source: str | None = None,
 ) -> Output:
     """Heat that leaves through each node of a set by the balance of its surroundings, in W.
 
@@ -73,21 +82,19 @@ def nodal_reaction_heat_flux(
     solution with backward Euler steps. Other than the gradient of nodal_heat_flux it is exact for
     that solution, so that two halves of a body exchange what the whole one has inside.
 
-    conductivity: W/(m K); capacity: J/(m^3 K). What enters these nodes through other boundaries or
-    by sources is part of it. Before the first step the temperature counts as steady.
+    conductivity: W/(m K); capacity: J/(m^3 K); velocity: a field in m/s, with which the medium
+    carries heat; source: a field in W/m^3. What enters these nodes through other boundaries, or by
+    a source that isn't named, is part of it. Before the first step the temperature counts as
+    steady.
 
     Source: Carey, Chow and Seager, "Approximate boundary-flux calculations", Computer Methods in
     Applied Mechanics and Engineering 50, 1985.
     """
-    target, ids = target_of(task, temperature), mesh.nodes_of(on)
     SimplexSurface.of(mesh, on)
-    stiffness, mass = (matrix[ids] for matrix in stiffness_and_mass(mesh))
-    return Output(
-        lambda frame: -conductivity * (stiffness @ np.asarray(frame[target.name], np.float64)),
-        per_depth("W", mesh),
-        ids=ids,
-        content=lambda frame: -capacity * (mass @ np.asarray(frame[target.name], np.float64)),
+    gained = _gained(
+        mesh, task, mesh.nodes_of(on), conductivity, capacity, temperature, velocity, source
     )
+    return gained.mapped(np.negative)
 
 
 def reaction_heat_flux(
@@ -98,10 +105,71 @@ def reaction_heat_flux(
     conductivity: float,
     capacity: float,
     temperature: str = "temperature",
+    velocity: str | None = None,
+    source: str | None = None,
 ) -> Output:
     """Heat that leaves through a part of the boundary, in W: see nodal_reaction_heat_flux."""
     return total(
         nodal_reaction_heat_flux(
-            mesh, task, on=on, conductivity=conductivity, capacity=capacity, temperature=temperature
+            mesh, task, on=on, conductivity=conductivity, capacity=capacity,
+            temperature=temperature, velocity=velocity, source=source,
         )
+    )  # fmt: skip
+
+
+def heat_imbalance(
+    mesh: Mesh,
+    task: Task,
+    *,
+    outside: list[str],
+    conductivity: float,
+    capacity: float,
+    temperature: str = "temperature",
+    velocity: str | None = None,
+    source: str | None = None,
+) -> Output:
+    """Heat that appears from nowhere, in W: 0 where heat is conserved.
+
+    What is stored at all nodes but those of the sets `outside`, through which heat may leave, less
+    what is conducted, carried and set free there: the residual that a solver makes 0. For the
+    other options see nodal_reaction_heat_flux.
+    """
+    held = np.concatenate([mesh.nodes_of(name) for name in outside])
+    inside = np.setdiff1d(np.arange(mesh.num_points), held)
+    return total(_gained(mesh, task, inside, conductivity, capacity, temperature, velocity, source))
+
+
+def _gained(
+    mesh: Mesh,
+    task: Task,
+    ids: np.ndarray,
+    conductivity: float,
+    capacity: float,
+    temperature: str,
+    velocity: str | None,
+    source: str | None,
+) -> Output:
+    """What is stored at some nodes, and not brought there by conduction, flow or source: (n,) W."""
+    target = target_of(task, temperature)
+    flow = None if velocity is None else vector_of(mesh, task, velocity)
+    heating = None if source is None else target_of(task, source)
+    cells = cells_at(mesh, ids)
+    stiffness, mass = (matrix[ids] for matrix in stiffness_and_mass(mesh, cells))
+    convection = Convection(mesh, cells)
+
+    def evaluate(frame: Frame) -> np.ndarray:
+        values = np.asarray(frame[target.name], np.float64)
+        found = conductivity * (stiffness @ values)
+        if flow is not None:
+            carried = convection(np.asarray(frame[flow.name], np.float64), values)
+            found = found + capacity * carried[ids]
+        if heating is not None:
+            found = found - mass @ np.asarray(frame[heating.name], np.float64)
+        return np.asarray(found)
+
+    return Output(
+        evaluate,
+        per_depth("W", mesh),
+        ids=ids,
+        content=lambda frame: capacity * (mass @ np.asarray(frame[target.name], np.float64)),
     )

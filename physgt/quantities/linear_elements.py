@@ -30,16 +30,60 @@ def volumes(mesh: Mesh, cells: np.ndarray) -> np.ndarray:
     return np.abs(np.linalg.det(edges)) / factorial(mesh.dimension)
 
 
-def stiffness_and_mass(mesh: Mesh) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """(N, N) the integrals of grad phi_i . grad phi_j, and of phi_i phi_j, over the mesh."""
-    cells = simplices(mesh)
+def stiffness_and_mass(
+    mesh: Mesh, cells: np.ndarray | None = None
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """(N, N) integrals of grad phi_i . grad phi_j and of phi_i phi_j, over all or some cells."""
+    cells = simplices(mesh) if cells is None else cells
     size, volume = cells.shape[1], volumes(mesh, cells)
     gradients = shape_gradients(mesh.points[cells])
     stiffness = volume[:, None, None] * (gradients @ gradients.transpose(0, 2, 1))
     mass = volume[:, None, None] * (1 + np.eye(size)) / (size * (size + 1))
+    return _assembled(mesh, cells, stiffness), _assembled(mesh, cells, mass)
+
+
+def divergences(mesh: Mesh, cells: np.ndarray) -> list[sparse.csr_array]:
+    """D of (N, N), one an axis: the integrals of d phi_i / dx_k times phi_j over some cells."""
+    size, gradients = cells.shape[1], shape_gradients(mesh.points[cells])
+    weighted = gradients * (volumes(mesh, cells) / size)[:, None, None]
+    return [
+        _assembled(mesh, cells, np.repeat(weighted[:, :, k, None], size, axis=2))
+        for k in range(mesh.dimension)
+    ]
+
+
+class Convection:
+    """(u, q) -> (N[, C]) the integrals of (u . grad) q times phi_i over some cells.
+
+    u (N, D) and q (N[, C]) are linear in each cell.
+    """
+
+    def __init__(self, mesh: Mesh, cells: np.ndarray) -> None:
+        size, volume = cells.shape[1], volumes(mesh, cells)
+        self._cells, self._gradients = cells, shape_gradients(mesh.points[cells])
+        self._mass = volume[:, None, None] * (1 + np.eye(size)) / (size * (size + 1))
+        nodes = cells.ravel()
+        shape = mesh.num_points, len(nodes)
+        self._scatter = sparse.csr_array(
+            (np.ones(len(nodes)), (nodes, np.arange(len(nodes)))), shape
+        )
+
+    def __call__(self, flow: np.ndarray, values: np.ndarray) -> np.ndarray:
+        columns = values.reshape(len(values), -1)
+        slopes = np.einsum("mad,mac->mdc", self._gradients, columns[self._cells])
+        loads = (self._mass @ flow[self._cells]) @ slopes
+        found = self._scatter @ loads.reshape(-1, columns.shape[1])
+        return np.asarray(found.reshape(values.shape))
+
+
+def cells_at(mesh: Mesh, ids: np.ndarray) -> np.ndarray:
+    """(M, D+1) the triangles or tetrahedra that have one of some nodes."""
+    cells = simplices(mesh)
+    return np.asarray(cells[np.isin(cells, ids).any(axis=1)])
+
+
+def _assembled(mesh: Mesh, cells: np.ndarray, of_cells: np.ndarray) -> sparse.csr_array:
+    size = cells.shape[1]
     rows, columns = np.repeat(cells, size, axis=1), np.tile(cells, size)
     shape = (mesh.num_points, mesh.num_points)
-    return (
-        sparse.csr_array((stiffness.ravel(), (rows.ravel(), columns.ravel())), shape),
-        sparse.csr_array((mass.ravel(), (rows.ravel(), columns.ravel())), shape),
-    )
+    return sparse.csr_array((of_cells.ravel(), (rows.ravel(), columns.ravel())), shape)

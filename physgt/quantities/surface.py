@@ -13,11 +13,17 @@ from physgt.cells import CELL_TYPES
 from physgt.errors import PhysgtError
 from physgt.faces import CellFaces, cell_faces
 from physgt.mesh import Mesh
+from physgt.volumes import cell_centres
 
 _LINEAR = (
     "triangle", "quad", "pixel", "polygon", "tetra", "voxel", "hexahedron", "wedge", "pyramid",
     "penta_prism", "hexa_prism", "polyhedron",
 )  # fmt: skip
+
+NO_FACE = (
+    "no face of the boundary has all its nodes in the set '{}', so that nothing can be integrated "
+    "over it; name a set that holds a part of the boundary."
+)
 
 
 def boundary_faces(mesh: Mesh, on: str | None = None) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -36,6 +42,28 @@ def boundary_faces(mesh: Mesh, on: str | None = None) -> dict[int, tuple[np.ndar
         if kept.any():
             boundary[nodes.shape[1]] = nodes[kept], faces.cells[numbers[kept]]
     return boundary
+
+
+def boundary_normals(mesh: Mesh, on: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of the faces of a part of the boundary: normals (F, D) outward, as long as the face is large,
+    and cells (F,). Raises PhysgtError where the set holds no whole face.
+    """
+    found = boundary_faces(mesh, on)
+    if not found:
+        raise PhysgtError(NO_FACE.format(on))
+    normals, cells = [], []
+    centres = cell_centres(mesh)
+    for nodes, behind in found.values():
+        fan = (
+            [nodes]
+            if nodes.shape[1] == 2
+            else [nodes[:, [0, k, k + 1]] for k in range(1, nodes.shape[1] - 1)]
+        )
+        normal = np.sum([_area_normals(mesh.points[corners]) for corners in fan], axis=0)
+        outward = mesh.points[nodes].mean(axis=1) - centres[behind]
+        normals.append(np.where((normal * outward).sum(axis=1, keepdims=True) < 0, -normal, normal))
+        cells.append(behind)
+    return np.concatenate(normals), np.concatenate(cells)
 
 
 def linear_faces(mesh: Mesh) -> CellFaces:
@@ -74,10 +102,7 @@ class SimplexSurface:
         size = mesh.dimension
         faces = boundary_faces(mesh, on) if size in (2, 3) else {}
         if not faces:
-            raise PhysgtError(
-                f"no face of the boundary has all its nodes in the set '{on}', so that nothing can "
-                "be integrated over it; name a set that holds a part of the boundary."
-            )
+            raise PhysgtError(NO_FACE.format(on))
         numbers = np.concatenate([cells for _, cells in faces.values()])
         if set(faces) != {size} or (np.diff(mesh.offsets)[numbers] != size + 1).any():
             raise PhysgtError(

@@ -1,17 +1,17 @@
 """Quantities of a whole mesh: means, integrals, extremes, energy, divergence.
 
-Means and integrals weigh a node by its share of the cells' volumes, which is exact for fields
-that are linear in triangles or tetrahedra. In a planar mesh integrals are per metre of depth.
+Means and integrals weigh a cell by its volume and a node by its share of the cells' volumes, which
+is exact for fields that are linear in triangles or tetrahedra. In a planar mesh integrals are per
+metre of depth.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.linear_elements import simplices, volumes
-from physgt.quantities.output import Output, per_depth, target_of
+from physgt.quantities.output import Output, per_depth, target_anywhere, target_of, vector_of
 from physgt.quantities.surface import shape_gradients
 from physgt.task import Task
 from physgt.trajectory import Frame
@@ -20,7 +20,7 @@ from physgt.volumes import node_volumes
 
 def volume_mean(mesh: Mesh, task: Task, *, field: str) -> Output:
     """The mean of a target over the whole mesh, by volume."""
-    target, weights = target_of(task, field), node_volumes(mesh)
+    target, weights = target_anywhere(mesh, task, field)
     share = weights / weights.sum()
     return Output(
         lambda frame: np.asarray(share @ _values(frame, field)), target.units, target.components
@@ -29,7 +29,7 @@ def volume_mean(mesh: Mesh, task: Task, *, field: str) -> Output:
 
 def volume_integral(mesh: Mesh, task: Task, *, field: str) -> Output:
     """A target integrated over the whole mesh."""
-    target, weights = target_of(task, field), node_volumes(mesh)
+    target, weights = target_anywhere(mesh, task, field)
     units = f"{target.units} m^{mesh.dimension}".strip()
     return Output(
         lambda frame: np.asarray(weights @ _values(frame, field)), units, target.components
@@ -38,7 +38,7 @@ def volume_integral(mesh: Mesh, task: Task, *, field: str) -> Output:
 
 def largest(mesh: Mesh, task: Task, *, field: str) -> Output:
     """The largest value of a target, of a vector its largest length."""
-    target = target_of(task, field)
+    target, _ = target_anywhere(mesh, task, field)
 
     def evaluate(frame: Frame) -> np.ndarray:
         values = _values(frame, field)
@@ -65,11 +65,8 @@ def divergence(mesh: Mesh, task: Task, *, velocity: str = "velocity") -> Output:
     Of the linear function in each triangle or tetrahedron: a solver with other elements has some
     divergence by this measure as well, so compare with the reference's.
     """
-    target, cells = target_of(task, velocity), simplices(mesh)
-    if target.components != mesh.dimension:
-        raise PhysgtError(
-            f"'{velocity}' has {target.components} components on a {mesh.dimension}-D mesh."
-        )
+    vector_of(mesh, task, velocity)
+    cells = simplices(mesh)
     gradients, volume = shape_gradients(mesh.points[cells]), volumes(mesh, cells)
 
     def evaluate(frame: Frame) -> np.ndarray:
