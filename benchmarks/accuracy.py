@@ -80,6 +80,8 @@ STUDIES: dict[str, dict[str, Settings]] = {
             "model": {**MASKED, "dilations": [2, 4], "global_nodes": 0.02}
         },
         "near_far_transformer": {"model": {**NEAR_FAR, "rotary": True}},
+        "near_far_transformer, 6 blocks": {"model": {**NEAR_FAR, "rotary": True, "blocks": 6}},
+        "near_far_transformer, width 96": {"model": {**NEAR_FAR, "rotary": True, "width": 96}},
         "physgto": {"model": PHYSGTO},
     },
     "training": {
