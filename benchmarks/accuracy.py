@@ -40,7 +40,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Family:
-    """Cases to learn from, to test on, what generate is told, and what sheds vortices if it does.
+    """Cases to learn from, noise in deviations, what generate is told, and how a flow sheds.
 
     quantities: of which the mean of the first component and the frequency of the second are
         compared, see physgt.quantities.
@@ -48,6 +48,7 @@ class Family:
     """
 
     training_cases: int
+    noise: float
     parameters: Settings = field(default_factory=dict)
     quantities: Settings = field(default_factory=dict)
     aligned: str = ""
@@ -57,14 +58,15 @@ class Family:
 FAMILIES = {
     "cylinder": Family(
         40,
+        0.03,
         quantities={
             "force": {"kind": "force", "on": "cylinder", "density": 1.0, "viscosity": 1e-3}
         },
         aligned="velocity",
         half_period=0.2,
     ),
-    "heat": Family(160),
-    "hyperelastic": Family(40, {"cantilever": 0.0, "refinement": 0.7}),
+    "heat": Family(160, 0.003),
+    "hyperelastic": Family(40, 0.003, {"cantilever": 0.0, "refinement": 0.7}),
 }
 TEST_SEEDS = range(950, 958)
 LONG = 10  # times the horizon of a test case
@@ -85,9 +87,9 @@ STUDIES: dict[str, dict[str, Settings]] = {
         "physgto": {"model": PHYSGTO},
     },
     "training": {
-        "as the case file": {},
-        "no noise": {"training": {"noise": 0.0}},
-        "three times the noise": {"training": {"noise": 0.09}},
+        "plain": {},
+        "no noise": {"noise": 0.0},
+        "three times the noise": {"noise": 3.0},
         "half the time step": {"task": {"dt": 0.02}},
         "curriculum to 4 steps": {"unroll": {0.0: 1, 0.5: 2, 0.75: 4}},
         "push-forward, 2 steps": {"unroll": {0.0: 1, 0.5: 2}, "training": {"push_forward": True}},
@@ -99,7 +101,11 @@ STUDIES: dict[str, dict[str, Settings]] = {
         "batches of 4": {"training": {"batch_size": 4}},
     },
 }  # fmt: skip
-"""Per row, what differs from the case file; `unroll` and `pretraining` in shares of the steps."""
+"""Per row, what differs from the case file, of which noise and unroll are set aside.
+
+noise: in that of the family, 1 where a row doesn't say; unroll, 1, and pretraining: in shares of
+the steps.
+"""
 
 
 def main() -> None:
@@ -144,7 +150,10 @@ def sorted_files(folder: Path) -> list[Path]:
 def changed_case(family: str, changes: Settings, seed: int) -> Settings:
     """The tables of the family's case file with a row's changes."""
     tables = copy.deepcopy(tomllib.loads(find_case(family).read_text()))
-    tables["training"]["seed"] = seed
+    tables["training"] |= {
+        "seed": seed,
+        "noise": changes.get("noise", 1.0) * FAMILIES[family].noise,
+    }
     for name, change in changes.items():
         tables[name] = change if name not in ("task", "training") else {**tables[name], **change}
     return tables
@@ -178,7 +187,8 @@ def measure(
 def with_steps(tables: Settings, training: dict[str, Trajectory], seconds: float) -> Case:
     """The case whose training takes `seconds`, from the time that a few of its steps take."""
     tables = dict(tables)
-    shares = tables.pop("unroll", {0.0: tables["training"].get("unroll", 1)})
+    tables.pop("noise", None)
+    shares = tables.pop("unroll", {0.0: 1})
     pretraining = tables.pop("pretraining", 0.0)
 
     def case_of(steps: int, unroll: Mapping[int, int]) -> Case:
