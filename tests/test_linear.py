@@ -11,6 +11,11 @@ from physgt.ops.linear import Linear, linear
 needs_onednn = pytest.mark.skipif(not module.USE_ONEDNN, reason="torch's own product is used here")
 
 
+@pytest.fixture(autouse=True)
+def small_products_go_to_onednn(monkeypatch):
+    monkeypatch.setattr(module, "FEWEST_MULTIPLICATIONS", 1)
+
+
 def random(*shape):
     generator = torch.Generator().manual_seed(sum(shape))
     return torch.randn(*shape, generator=generator)
@@ -49,6 +54,13 @@ def test_rows_may_lie_in_memory_in_any_way(rows):
     torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias))
 
 
+@pytest.mark.parametrize("lies", ["by columns", "apart"])
+def test_weights_may_lie_in_memory_in_any_way(lies):
+    x, _, bias = operands()
+    weight = random(37, 21).T if lies == "by columns" else random(21, 80)[:, 5:42]
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias))
+
+
 def test_the_gradient_of_a_plain_sum_is_right():
     x, weight, bias = (tensor.requires_grad_() for tensor in operands())
     linear(x, weight, bias).sum().backward()  # the incoming gradient is one number, expanded
@@ -78,6 +90,12 @@ def test_a_layer_is_torch_s_and_runs_by_onednn():
         found = layer(x)
     assert "mkldnn::_linear_pointwise" in {event.key for event in profile.key_averages()}
     torch.testing.assert_close(found, F.linear(x, layer.weight, layer.bias))
+
+
+def test_small_products_are_left_to_torch(monkeypatch):
+    x, weight, bias = operands()
+    monkeypatch.setattr(module, "FEWEST_MULTIPLICATIONS", 300 * 37 * 21 + 1)
+    assert torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
 
 
 def test_other_precisions_and_autocast_are_left_to_torch():
