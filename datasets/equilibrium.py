@@ -21,6 +21,8 @@ MAX_ITERATIONS = 25
 FORCE_TOLERANCE = 1e-9
 DISPLACEMENT_TOLERANCE = 1e-12
 SMALLEST_SHARE = 0.05
+# How often a step of the motion may be halved where no equilibrium is found.
+MAX_HALVINGS = 6
 
 
 class NotConvergedError(PhysgtError):
@@ -144,8 +146,17 @@ class Dynamics:
         self._acceleration = np.zeros_like(solid.positions)
         self._acceleration[free] = factorize(solid.mass[free][:, free]).solve(forces[free])
 
-    def step(self, dt: float, forces: Array) -> None:
-        """Advance by dt seconds under forces (n, 2) in N/m at its end."""
+    def step(self, dt: float, forces: Array, halvings: int = 0) -> None:
+        """Advance by dt seconds under forces (n, 2) in N/m, in halves where the way is too far."""
+        try:
+            self._step(dt, forces)
+        except NotConvergedError:
+            if halvings == MAX_HALVINGS:
+                raise
+            self.step(0.5 * dt, forces, halvings + 1)
+            self.step(0.5 * dt, forces, halvings + 1)
+
+    def _step(self, dt: float, forces: Array) -> None:
         start = self.displacement
         predicted = start + dt * self.velocity + 0.25 * dt**2 * self._acceleration
         inertia = Inertia(self.solid.mass, 4 / dt**2, predicted)

@@ -9,7 +9,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from physgt.datasets.equilibrium import Dynamics, Held, Load, NotConvergedError, equilibrium
+from physgt.datasets.equilibrium import (
+    MAX_HALVINGS,
+    Dynamics,
+    Held,
+    Load,
+    NotConvergedError,
+    equilibrium,
+)
 from physgt.datasets.neo_hookean import NeoHookeanSolid
 from physgt.datasets.rigid_disc import DiscContact
 from physgt.errors import PhysgtError
@@ -21,8 +28,6 @@ State = tuple[Array, Array | None]
 
 # The disc starts this share of its radius above the plate.
 GAP = 0.04
-# How often a step of the motion may be halved where no equilibrium is found.
-MAX_HALVINGS = 6
 
 
 @dataclass(frozen=True)

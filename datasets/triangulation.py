@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 SizeFunction = Callable[[Array], Array]
 """Wanted edge length (n,) at points (n, 2)."""
 
+MOST_POINTS = 5_000_000
 RELAXATION_STEPS = 60
 STEPS_PER_TRIANGULATION = 3
 THINNING_STEPS = (15, 30)
@@ -56,6 +57,7 @@ def ellipse_points(
 
 def polygon_points(corners: Sequence[Sequence[float]], size: SizeFunction) -> Array:
     """Points (n, 2) along a closed polygon, corners included, spaced by the size function."""
+    size = _checked(size)
     ends = np.asarray(corners, dtype=np.float64)
     sides = [_side_points(a, b, size) for a, b in zip(ends, np.roll(ends, -1, axis=0), strict=True)]
     return np.vstack(sides)
@@ -70,8 +72,10 @@ def triangulate(
     points (N, 2), the loops' points first and in their order, and triangles (M, 3),
     counter-clockwise. The same seed gives the same mesh.
 
-    Raises PhysgtError where the triangles don't fill the domain: spacing too coarse for a gap.
+    Raises PhysgtError where the triangles don't fill the domain: spacing too coarse for a gap; and
+    where a size is not a finite length above 0, or asks for more than MOST_POINTS points.
     """
+    size = _checked(size)
     boundary = np.vstack(loops)
     spacing = np.concatenate([_spacing(loop) for loop in loops])
     boundary_tree = cKDTree(boundary)
@@ -122,6 +126,31 @@ def contains(loop: Array, points: Array) -> NDArray[np.bool_]:
     return inside
 
 
+def _checked(size: SizeFunction) -> SizeFunction:
+    """The same sizes; one that is no length would have squares split for ever."""
+
+    def checked(points: Array) -> Array:
+        wanted = size(points)
+        bad = np.flatnonzero(~(np.isfinite(wanted) & (wanted > 0)))
+        if bad.size:
+            x, y = points[bad[0]]
+            raise PhysgtError(
+                f"triangulation: the mesh size at ({x:g}, {y:g}) is {wanted[bad[0]]:g}, expected a "
+                "finite length above 0."
+            )
+        return wanted
+
+    return checked
+
+
+def _check_count(num_points: int, extent: float) -> None:
+    if num_points > MOST_POINTS:
+        raise PhysgtError(
+            f"triangulation: the mesh would have more than {MOST_POINTS:,} points over "
+            f"{extent:g}; give a larger mesh size."
+        )
+
+
 def _inside(loops: Sequence[Array], points: Array) -> NDArray[np.bool_]:
     inside = contains(loops[0], points)
     for hole in loops[1:]:
@@ -136,6 +165,7 @@ def _side_points(start: Array, end: Array, size: SizeFunction) -> Array:
     means = 0.5 * (edges_per_length[1:] + edges_per_length[:-1])
     count = np.concatenate([[0.0], np.cumsum(means * np.diff(fraction))])
     count *= np.linalg.norm(end - start)
+    _check_count(int(count[-1]), float(np.linalg.norm(end - start)))
     wanted = np.linspace(0.0, count[-1], max(1, round(count[-1])) + 1)[:-1]
     return start + np.interp(wanted, count, fraction)[:, None] * (end - start)
 
@@ -164,6 +194,7 @@ def _scatter(loops: Sequence[Array], size: SizeFunction, rng: np.random.Generato
         side *= 0.5
         quarters = side * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
         corners = (corners[~leaf][:, None] + quarters).reshape(-1, 2)
+        _check_count(len(corners), float((high - low).max()))
     scattered = np.vstack(points)
     return scattered[_inside(loops, scattered)]
 

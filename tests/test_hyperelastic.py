@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq
 
 from physgt import NodeType
-from physgt.datasets.equilibrium import DeadLoad, Dynamics, Held, equilibrium
+from physgt.datasets.equilibrium import DeadLoad, Dynamics, Held, NotConvergedError, equilibrium
 from physgt.datasets.generate import generate
 from physgt.datasets.hyperelastic import HyperelasticFamily, solid_mesh
 from physgt.datasets.neo_hookean import NeoHookeanSolid
@@ -255,6 +255,20 @@ def test_a_swinging_cantilever_keeps_its_energy_and_its_frequency():
     )
     # Shear and rotary inertia make it 1 % slower, the time step 0.2 %.
     assert 2 * half / 40 == pytest.approx(1.0, rel=0.03)
+
+
+def test_a_step_too_long_for_newton_is_taken_in_halves():
+    solid, held = cantilever(0.1, density=1000.0)
+    rest = np.zeros_like(solid.positions)
+    whole, halves = Dynamics(solid, held, rest), Dynamics(solid, held, rest)
+    whole.velocity = halves.velocity = 20 * solid.positions[:, :1] ** 2 * np.array([0.0, 1.0])
+    with pytest.raises(NotConvergedError):
+        whole._step(0.1, rest)
+    whole.step(0.1, rest)
+    halves.step(0.05, rest)
+    halves.step(0.05, rest)
+    np.testing.assert_array_equal(whole.displacement, halves.displacement)
+    assert solid.is_valid(whole.displacement)
 
 
 @pytest.mark.parametrize(

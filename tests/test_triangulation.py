@@ -112,3 +112,20 @@ def test_a_gap_narrower_than_the_spacing_of_a_boundary_is_one_clear_error():
     hole = np.array([(1.0, 0.01), (2.0, 0.01), (2.0, 0.5), (1.0, 0.5)])
     with pytest.raises(PhysgtError, match=r"cover an area of .*smaller mesh size"):
         triangulate([wall, hole], lambda p: np.full(len(p), 0.1))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (0.0, r"mesh size at .* is 0, expected a finite length above 0"),
+        (-1.0, "is -1, expected"),
+        (np.nan, "is nan, expected"),
+        (np.inf, "is inf, expected"),
+        (1e-5, r"more than 5,000,000 points over 3; give a larger"),
+    ],
+)
+def test_a_size_that_no_mesh_can_have_is_one_clear_error(loops, wanted, message):
+    with pytest.raises(PhysgtError, match=message):
+        triangulate(loops, lambda p: np.where(p[:, 0] < 0.5, wanted, 0.1))
+    with pytest.raises(PhysgtError, match="triangulation"):
+        polygon_points(CORNERS, lambda p: np.full(len(p), wanted / 1000))
