@@ -181,6 +181,8 @@ def test_a_mistake_is_one_line_that_names_it(words, message, folder, capsys):
 
 
 COMMANDS = [
+    "demo",
+    "models",
     "info",
     "formats",
     "convert",

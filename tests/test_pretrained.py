@@ -143,7 +143,14 @@ def test_models_lists_the_headlines_and_shows_a_card(package, capsys):
     assert "Flow past a cylinder in a channel" in listed
     assert run("models", "cylinder") == 0
     card = capsys.readouterr().out
-    for word in ("Scores", "Limits", "persistence", "0.03 to 0.065", "Apache-2.0", "950:952"):
+    for word in (
+        "Scores",
+        "Limits",
+        "persistence",
+        "radius = [0.03, 0.065]",
+        "Apache-2.0",
+        "950:952",
+    ):
         assert word in card
 
 

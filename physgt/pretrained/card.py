@@ -23,7 +23,6 @@ def render_card(record: Mapping[str, Any]) -> str:
         "hours": _hours,
         "options": _assignments,
         "percent": _percent,
-        "span": _span,
         "versions": _versions,
     }
     task = record["model"]["task"]
@@ -34,6 +33,7 @@ def render_card(record: Mapping[str, Any]) -> str:
         task=task,
         targets=_fields(task["targets"]),
         forcings=_fields(task["forcings"]),
+        boundary=_boundary(task["boundary"]),
         prescribed=any(r["condition"]["kind"] == "prescribed" for r in task["boundary"]),
         changed=_set_option(record["data"]["changed"]),
     )
@@ -65,13 +65,20 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
-def _span(value: Any) -> str:
-    """A range as LOW to HIGH, another parameter as it is."""
-    return " to ".join(map(str, value)) if isinstance(value, Sequence) else str(value)
-
-
 def _fields(declared: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"`{f['name']}` in {f['units'] or '1'}" for f in declared)
+
+
+def _boundary(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Which fields are held or prescribed, and on which sets."""
+    sets: dict[tuple[str, str], list[str]] = {}
+    for rule in rules:
+        sets.setdefault((rule["field"], rule["condition"]["kind"]), []).append(rule["nodes"])
+    told = (
+        f"`{field}` is {kind} on {', '.join(f'`{name}`' for name in names)}"
+        for (field, kind), names in sets.items()
+    )
+    return ", ".join(told)
 
 
 def _assignments(values: Mapping[str, Any]) -> str:

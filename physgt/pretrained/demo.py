@@ -12,13 +12,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from physgt.case import find_case, read_case
 from physgt.datasets import write_trajectory
 from physgt.datasets.generate import make_family
 from physgt.pretrained import read_record
 from physgt.pretrained.recipes import RECIPES
 from physgt.pretrained.speed import predict, solve
 from physgt.progress import progress_bar
-from physgt.rollout import compare_histories, history
+from physgt.quantities import history
+from physgt.rollout import compare_histories
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 from physgt.viz import animate
@@ -26,6 +28,8 @@ from physgt.viz.film import film_suffix
 
 NAME = "cylinder"
 RECIPE = RECIPES[NAME]
+FILM_SIZE = 960
+"""Pixels of the longer side: half of the time of the usual size."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +108,14 @@ def family_of(geometry: Geometry, dt: float) -> Any:
 
 
 def comparison(prediction: Trajectory, reference: Trajectory) -> Table:
-    """What an engineer reads off both flows, and the relative L2 of the velocity."""
-    settings = RECIPE.quantities(prediction)
+    """What an engineer reads off both flows."""
+    settings = read_case(find_case(NAME)).outputs
     compared = compare_histories(history(prediction, settings), history(reference, settings))
-    told = reference.attributes
     listing = Table("", "solver", "model", "difference", box=SIMPLE_HEAD)
-    for shown in RECIPE.shown_of(compared):
-        ours, theirs = compared[shown.number].sel(quantity=shown.quantity).values
-        if shown.number == "frequency":
-            ours, theirs = (f * 2 * told["radius"] / told["mean_speed"] for f in (ours, theirs))
+    for line in RECIPE.shown:
+        ours, theirs = compared[line.number].sel(quantity=line.quantity).values
         share = f"{ours / theirs - 1:+.1%}" if theirs else "too short to tell"
-        listing.add_row(shown.label, f"{theirs:.3g}", f"{ours:.3g}", share)
+        listing.add_row(line.label, f"{theirs:.3g}", f"{ours:.3g}", share)
     return listing
 
 
@@ -127,6 +128,7 @@ def draw(prediction: Trajectory, reference: Trajectory, folder: Path) -> Path:
             "velocity",
             film,
             reference=reference,
+            size=FILM_SIZE,
             frames_per_second=1 / float(prediction.times[1] - prediction.times[0]),
             progress=update,
         )

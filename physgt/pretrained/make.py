@@ -74,7 +74,7 @@ def make(
     simulator = train_model(case, parts, folder)
     tests = parts["test"]
     with progress_bar("scoring") as update:
-        scores = score_cases(simulator, recipe, tests, work / "test", update)
+        scores = score_cases(simulator, recipe, case.outputs, tests, work / "test", update)
     costs = compare_costs(simulator, recipe, recipe.family(name), list(tests.values()))
     record = {
         "name": name,

@@ -1,6 +1,6 @@
 """What each pretrained model is made from and measured by.
 
-The training is that of datasets/cases/NAME.toml.
+Training and quantities are those of datasets/cases/NAME.toml.
 """
 
 from __future__ import annotations
@@ -9,24 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import xarray as xr
-
 from physgt.datasets.case_family import CaseFamily
 from physgt.datasets.cylinder import cylinder_mesh
 from physgt.datasets.generate import make_family
 from physgt.datasets.heat import heat_mesh
 from physgt.datasets.hyperelastic import solid_mesh
 from physgt.mesh import Mesh
-from physgt.quantities.settings import Settings
-from physgt.trajectory import Trajectory
-
-Quantities = Callable[[Trajectory], Settings]
-"""What physgt score reads off a prediction, see physgt.rollout.history."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A line of the card: `number` (physgt.rollout.histories.NUMBERS) of a quantity."""
+    """A line of the card: a number (physgt.rollout.histories.NUMBERS) of one of its quantities."""
 
     label: str
     quantity: str
@@ -50,37 +43,11 @@ class Recipe:
     mesh: Callable[[Any, float, int], Mesh]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     scored_on: str | None = None
-    quantities: Quantities = lambda prediction: {}
     shown: tuple[Shown, ...] = ()
     periodic: str | None = None
 
     def family(self, name: str) -> CaseFamily:
         return make_family(name, self.parameters)
-
-    def shown_of(self, compared: xr.Dataset) -> list[Shown]:
-        """The lines whose quantities what the model predicts gives; see compare_histories."""
-        return [line for line in self.shown if line.quantity in compared["quantity"].values]
-
-
-def flow_quantities(prediction: Trajectory) -> Settings:
-    """The cross flow five radii behind the centre, the energy, and the force on the cylinder."""
-    told = prediction.attributes
-    behind = [told["center_x"] + 5 * told["radius"], told["center_y"]]
-    found: dict[str, dict[str, Any]] = {
-        "wake": {"kind": "probe", "field": "velocity", "point": behind},
-        "energy": {"kind": "kinetic_energy", "density": told["density"]},
-    }
-    if "pressure" in prediction.fields:
-        kinematic = told["mean_speed"] * 2 * told["radius"] / told["reynolds"]
-        dynamic = told["density"] * kinematic
-        found["force"] = {
-            "kind": "force", "on": "cylinder", "density": 1.0, "viscosity": dynamic,
-        }  # fmt: skip
-    return found
-
-
-def _heat_quantities(prediction: Trajectory) -> Settings:
-    return {"temperature": {"kind": "volume_mean", "field": "temperature"}}
 
 
 RECIPES: dict[str, Recipe] = {
@@ -94,13 +61,12 @@ RECIPES: dict[str, Recipe] = {
         ),
         seeds={"train": (0, 40), "validation": (900, 908), "test": (950, 958)},
         mesh=cylinder_mesh,
-        quantities=flow_quantities,
         shown=(
-            Shown("Strouhal number", "wake_y", "frequency"),
+            Shown("Strouhal number", "lift", "strouhal"),
+            Shown("mean drag", "drag", "mean"),
+            Shown("swing of the lift", "lift", "amplitude"),
             Shown("swing of the cross flow in the wake", "wake_y", "amplitude"),
-            Shown("mean drag", "force_x", "mean"),
-            Shown("swing of the lift", "force_y", "amplitude"),
-            Shown("mean kinetic energy", "energy", "mean"),
+            Shown("mean kinetic energy", "kinetic_energy", "mean"),
         ),
         periodic="wake_y",
     ),
@@ -113,10 +79,9 @@ RECIPES: dict[str, Recipe] = {
         ),
         seeds={"train": (0, 160), "validation": (900, 908), "test": (950, 958)},
         mesh=heat_mesh,
-        quantities=_heat_quantities,
         shown=(
-            Shown("mean temperature over time", "temperature", "mean"),
-            Shown("change of the mean temperature", "temperature", "change"),
+            Shown("mean heat flux through the holes", "through_holes", "mean"),
+            Shown("mean heat flux through the sides", "through_sides", "mean"),
         ),
     ),
     "hyperelastic": Recipe(
@@ -133,5 +98,6 @@ RECIPES: dict[str, Recipe] = {
         mesh=solid_mesh,
         parameters={"cantilever": 0, "refinement": 0.7},
         scored_on="NORMAL",
+        shown=(Shown("largest stress, mean over time", "largest_stress", "mean"),),
     ),
 }

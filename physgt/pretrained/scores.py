@@ -11,14 +11,9 @@ import xarray as xr
 
 from physgt.errors import DivergedError
 from physgt.pretrained.recipes import Recipe
-from physgt.rollout import (
-    compare_histories,
-    history,
-    oscillation,
-    phase_aligned,
-    rollout,
-    valid_time,
-)
+from physgt.quantities import history, stated_numbers
+from physgt.quantities.settings import Settings
+from physgt.rollout import compare_histories, oscillation, phase_aligned, rollout, valid_time
 from physgt.rollout.assessment import assess
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
@@ -32,13 +27,14 @@ LONGER = 10
 def score_cases(
     simulator: Simulator,
     recipe: Recipe,
+    settings: Settings,
     tests: Mapping[str, Trajectory],
     folder: Path,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Free rollouts of the test cases, by the paths of their files, scored as physgt score does.
 
-    `folder` gets the predictions.
+    settings: the quantities to judge by. `folder` gets the predictions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scores, compared, periodic = [], [], []
@@ -47,24 +43,25 @@ def score_cases(
         num_steps = case.num_steps // case.stride(simulator.task.dt)
         output = folder / Path(path).name
         prediction = rollout(simulator, case, num_steps, output=output, prescribed=case)
-        assessed = assess(
-            prediction, case, on=recipe.scored_on, settings=recipe.quantities(prediction)
-        )
+        assessed = assess(prediction, case, on=recipe.scored_on, settings=settings)
         scores.append(assessed.scores)
-        if assessed.histories is not None:
-            compared.append(compare_histories(*assessed.histories))
+        assert assessed.histories is not None, "each case file states a quantity over time"
+        compared.append(compare_histories(*assessed.histories))
         if recipe.periodic is not None:
-            periodic.append(_periodic(simulator, recipe, case, prediction, compared[-1]))
+            found = _periodic(simulator, recipe.periodic, settings, case, prediction, compared[-1])
+            periodic.append(found)
     progress(len(tests), len(tests))
     every = xr.concat(scores, "case")
+    fields = every["field"].values.tolist()
     return {
         "cases": len(tests),
         "steps": every.sizes["time"],
         "seconds": float(every["time"][-1] - every.attrs["start"]),
         "on": recipe.scored_on,
         "valid_below": VALID_BELOW,
-        "fields": {name: _errors(every.sel(field=name)) for name in every["field"].values.tolist()},
-        "quantities": _deviations(recipe, compared) if compared else [],
+        "units": {name: assessed.prediction.fields[name].attrs["units"] for name in fields},
+        "fields": {name: _errors(every.sel(field=name)) for name in fields},
+        "quantities": _deviations(recipe, compared),
         "periodic": _periodic_summary(periodic) if periodic else None,
     }
 
@@ -93,7 +90,7 @@ def _errors(scores: xr.Dataset) -> dict[str, dict[str, float | None]]:
 def _deviations(recipe: Recipe, compared: Sequence[xr.Dataset]) -> list[dict[str, Any]]:
     """By what share numbers differ from the solver's: the mean and the largest of the cases."""
     found = []
-    for line in recipe.shown_of(compared[0]):
+    for line in recipe.shown:
         pairs = np.array([c[line.number].sel(quantity=line.quantity).values for c in compared])
         shares = np.abs(pairs[:, 0] / pairs[:, 1] - 1)
         found.append(
@@ -104,13 +101,14 @@ def _deviations(recipe: Recipe, compared: Sequence[xr.Dataset]) -> list[dict[str
 
 def _periodic(
     simulator: Simulator,
-    recipe: Recipe,
+    quantity: str,
+    settings: Settings,
     case: Trajectory,
     prediction: Trajectory,
     compared: xr.Dataset,
 ) -> dict[str, Any]:
     """How a prediction is but for its phase, and what the flow does long after the test's end."""
-    theirs = compared.sel(quantity=recipe.periodic, forecast="reference")
+    theirs = compared.sel(quantity=quantity, forecast="reference")
     frequency, swing = float(theirs["frequency"]), float(theirs["amplitude"])
     aligned = {
         target.name: float(
@@ -118,14 +116,14 @@ def _periodic(
         )
         for target in simulator.task.targets
     }
-    phase = float(compared["phase_error"].sel(quantity=recipe.periodic))
+    phase = float(compared["phase_error"].sel(quantity=quantity))
     found = {"aligned": aligned, "phase": abs(phase)}
     try:
         long = rollout(simulator, case, LONGER * prediction.num_steps)
     except DivergedError:
         return found
     end = long.select(slice(-prediction.num_steps - 1, None))
-    signal = history(end, recipe.quantities(end))[recipe.periodic]
+    signal = history(end, settings, stated_numbers(case))[quantity]
     late = oscillation(end.times, signal.values)
     return found | {"frequency": late.frequency / frequency, "swing": late.amplitude / swing}
 
