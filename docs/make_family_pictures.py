@@ -1,4 +1,4 @@
-"""The pictures of docs/families.md: one result of each family.
+"""The pictures of docs/families.md and of the pages of families: one result of each.
 
 Run it where physgt is installed: python docs/make_family_pictures.py
 """
@@ -11,9 +11,11 @@ import numpy as np
 import pyvista as pv
 from PIL import Image
 
+from physgt.datasets.airfoil import AirfoilFamily
 from physgt.datasets.beam3d import Beam3DFamily
 from physgt.datasets.block3d import Block3DFamily
 from physgt.datasets.heat import HeatFamily
+from physgt.datasets.hyperelastic import HyperelasticFamily
 from physgt.datasets.pipe3d import Pipe3DFamily
 from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.trajectory import Trajectory
@@ -30,6 +32,8 @@ def main() -> None:
     draw_block()
     draw_beam()
     draw_pipe()
+    draw_airfoil()
+    draw_hyperelastic()
 
 
 def grid_of(trajectory: Trajectory, index: int, field: str) -> pv.UnstructuredGrid:
@@ -90,8 +94,45 @@ def draw_pipe() -> None:
     finish(plotter, "family_pipe3d.png")
 
 
-def new_plotter() -> pv.Plotter:
-    plotter = pv.Plotter(off_screen=True, window_size=list(SIZE))
+def draw_airfoil() -> None:
+    """The pressure on the cells around a section at Mach 0.78."""
+    family = AirfoilFamily(
+        mach=(0.78, 0.78), angle_of_attack=(2.0, 2.0), thickness=(0.12, 0.12), refinement=0.6,
+        num_steps=50,
+    )  # fmt: skip
+    made = family.simulate(seed=0)
+    grid = to_pyvista(made.mesh, {}, {"kPa": made.frame(-1, ["pressure"])["pressure"] / 1000})
+    grid = grid.clip_box((-0.6, 1.6, -0.6, 0.6, -1.0, 1.0), invert=False)
+    plotter = new_plotter()
+    plotter.add_mesh(
+        grid, scalars="kPa", cmap="viridis", show_edges=True, scalar_bar_args=bar("kPa")
+    )
+    plotter.view_xy()
+    finish(plotter, "family_airfoil.png")
+
+
+def draw_hyperelastic() -> None:
+    """One plate of each scenario where it is bent most, with its stress."""
+    plotter = new_plotter(shape=(1, 3), size=(1100, 340))
+    for column, scenario in enumerate(("pull", "press", "cantilever")):
+        shares = {name: float(name == scenario) for name in ("pull", "press", "cantilever")}
+        made = HyperelasticFamily(**shares, num_holes=(1, 1)).simulate(seed=4)
+        moved = np.linalg.norm(made.fields["points"] - made.mesh.points, axis=2).mean(axis=1)
+        index = int(moved.argmax())
+        values = {"kPa": made.frame(index, ["stress"])["stress"] / 1000}
+        grid = to_pyvista(made.mesh, values, {}, points=made.points_at(index))
+        plotter.subplot(0, column)
+        plotter.add_mesh(
+            grid, scalars="kPa", cmap="viridis", show_edges=True, copy_mesh=True,
+            scalar_bar_args={**bar("kPa"), "title": f"{scenario}, kPa", "vertical": False},
+        )  # fmt: skip
+        plotter.view_xy()
+        plotter.enable_parallel_projection()
+    finish(plotter, "family_hyperelastic.png")
+
+
+def new_plotter(shape: tuple[int, int] = (1, 1), size: tuple[int, int] = SIZE) -> pv.Plotter:
+    plotter = pv.Plotter(off_screen=True, window_size=list(size), shape=shape, border=False)
     plotter.background_color = "white"
     plotter.enable_anti_aliasing("ssaa")
     return plotter
