@@ -11,7 +11,7 @@ import sys
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCES = ["physgt/ops/kernels.cpp", "physgt/ops/rows.cpp"]
+SOURCES = [f"physgt/ops/{name}.cpp" for name in ("kernels", "full_attention", "rows")]
 HEADERS = ["physgt/ops/numbers.h"]
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 

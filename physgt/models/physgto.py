@@ -26,6 +26,7 @@ from physgt.models.layers import (
     with_length,
 )
 from physgt.ops.chunks import in_chunks
+from physgt.ops.full_attention import full_attention
 from physgt.ops.linear import Linear
 from physgt.ops.segment import segment_sum
 
@@ -256,21 +257,16 @@ class ProjectionAttention(nn.Module):
 
     def forward(self, x: Tensor, graph_sizes: list[int]) -> Tensor:
         """(N, C) -> (N, C); graph_sizes: the numbers of nodes of the graphs that lie end to end."""
-        keys = self._split_heads(self.key_value(x)).split(graph_sizes, dim=2)
-        queries = self._split_heads(self.query(x)).split(graph_sizes, dim=2)
+        keys = self.key_value(x).unflatten(1, (self.heads, -1)).split(graph_sizes)
+        queries = self.query(x).unflatten(1, (self.heads, -1)).split(graph_sizes)
         parts = [self._attend(query, key) for query, key in zip(queries, keys, strict=True)]
-        merged = torch.cat(parts, dim=2)[0].transpose(0, 1).flatten(1)  # (N, C)
-        return self.out(merged)
+        return self.out(torch.cat(parts).flatten(1))
 
     def _attend(self, query: Tensor, key: Tensor) -> Tensor:
-        """One graph: query, key (1, H, N, c) -> (1, H, N, c)."""
-        attention = F.scaled_dot_product_attention
-        tokens = attention(self.token_query[None], key, key)  # (1, H, M, c); key is value too
+        """One graph: query, key (N, H, c) -> (N, H, c)."""
+        token_query = self.token_query.transpose(0, 1).to(key.dtype)  # (M, H, c)
+        tokens = full_attention(token_query, key, key)  # (M, H, c); key is value too
         if self.token_self_attention:
-            tokens = attention(*self.token_map(tokens).chunk(3, dim=-1))
-            return attention(query, tokens, tokens)
-        return attention(query, *self.token_map(tokens).chunk(2, dim=-1))
-
-    def _split_heads(self, x: Tensor) -> Tensor:
-        """(N, C) -> (1, H, N, c)."""
-        return x.unflatten(1, (self.heads, -1)).transpose(0, 1)[None]
+            tokens = full_attention(*self.token_map(tokens).chunk(3, dim=-1))
+            return full_attention(query, tokens, tokens)
+        return full_attention(query, *self.token_map(tokens).chunk(2, dim=-1))
