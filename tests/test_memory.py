@@ -9,7 +9,7 @@ import torch
 from physgt.ops import memory
 
 
-@pytest.mark.skipif(memory._gnu_libc() is None, reason="only the GNU C library can be told")
+@pytest.mark.skipif(memory.gnu_libc() is None, reason="only the GNU C library can be told")
 def test_a_tensor_takes_the_memory_of_the_one_before_without_page_faults():
     def faults():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -15,15 +15,15 @@ from physgt.ops.library import ACCUMULATED_IN, Rows, call, is_available, with_de
 def full_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """query (Q, H, c), key and value (K, H, c), K > 0 -> (Q, H, c), softmax over all K.
 
-    Torch's scaled_dot_product_attention, to rounding; by a kernel on the CPU two to three times as
-    fast, with sums in float32 or wider, and of parts of wider rows without copies.
+    Torch's scaled_dot_product_attention, to rounding; by a kernel on the CPU, faster and with
+    sums in float32 or wider, and of parts of wider rows without copies.
     """
     if not torch.compiler.is_compiling() and is_available(query, key, value):
         out: Tensor
         out, _ = _attention(query, key, value)
         return out
-    operands = (rows.transpose(0, 1)[None] for rows in (query, key, value))
-    return F.scaled_dot_product_attention(*operands)[0].transpose(0, 1)
+    query, key, value = (rows.transpose(0, 1)[None] for rows in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1)
 
 
 class _FullAttention(ctypes.Structure):

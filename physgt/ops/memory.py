@@ -15,18 +15,19 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # mallopt's numbers of its parameters
 
 def keep_free_memory() -> None:
     """Freed blocks of any size go to the next tensors. Only the GNU C library can be told."""
-    if (libc := _gnu_libc()) is not None:
+    if (libc := gnu_libc()) is not None:
         libc.mallopt(TRIM_THRESHOLD, -1)  # the end of the heap is never given back
         libc.mallopt(MMAP_MAX, 0)  # no block lies outside of the heap
 
 
 def return_free_memory() -> None:
     """Give to the system what is free now."""
-    if (libc := _gnu_libc()) is not None:
+    if (libc := gnu_libc()) is not None:
         libc.malloc_trim(0)
 
 
-def _gnu_libc() -> ctypes.CDLL | None:
+def gnu_libc() -> ctypes.CDLL | None:
+    """The GNU C library, where this process has it."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
