@@ -212,6 +212,13 @@ def test_help_comes_without_loading_torch_or_vtk():
     assert "rollout" in result.stdout
 
 
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "physgt", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == physgt.__version__
+
+
 def test_the_version_is_that_of_the_package(capsys):
     assert run("--version") == 0
     assert capsys.readouterr().out.strip() == physgt.__version__
