@@ -59,7 +59,7 @@ RECIPES: dict[str, Recipe] = {
             "start of the flow. From rest, or from a steady flow, it has learned nothing.",
             "An inlet whose profile is a parabola and doesn't change over time.",
         ),
-        seeds={"train": (0, 40), "validation": (900, 908), "test": (950, 958)},
+        seeds={"train": (0, 80), "validation": (900, 908), "test": (950, 958)},
         mesh=cylinder_mesh,
         shown=(
             Shown("Strouhal number", "lift", "strouhal"),
@@ -94,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
             "Contact without friction between the disc and the plate; none of the plate with "
             "itself.",
         ),
-        seeds={"train": (0, 40), "validation": (900, 904), "test": (950, 958)},
+        seeds={"train": (0, 80), "validation": (900, 904), "test": (950, 958)},
         mesh=solid_mesh,
         parameters={"cantilever": 0, "refinement": 0.7},
         scored_on="NORMAL",
