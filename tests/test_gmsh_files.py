@@ -17,14 +17,14 @@ def volumes(mesh: Mesh) -> np.ndarray:
     return np.abs(np.einsum("ij,ij->i", b - a, np.cross(c - a, d - a))) / 6
 
 
-@pytest.mark.parametrize("name", [*GMSH, "plate.inp", "plate.bdf", "plate.su2", "plate.vtk"])
+@pytest.mark.parametrize("name", [*GMSH, "plate.inp", "plate.bdf", "plate.su2", "plate.vtk", "plate.med"])
 def test_the_volume_is_kept_and_its_skin_adds_no_cells(name: str) -> None:
     mesh = open_trajectory(DATA / name).mesh
     assert set(mesh.cell_types.tolist()) == {10}
     assert volumes(mesh).sum() == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("name", [*GMSH, "plate.inp"])
+@pytest.mark.parametrize("name", [*GMSH, "plate.inp", "plate.med"])
 def test_groups_of_volumes_are_cell_sets_and_groups_of_surfaces_node_sets(name: str) -> None:
     mesh = open_trajectory(DATA / name).mesh
     assert volumes(mesh)[mesh.cell_sets["fluid"]].sum() == pytest.approx(2.0)
