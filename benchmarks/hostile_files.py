@@ -247,6 +247,7 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "ensight": _committed_folder("ensight/box_binary", "box.case"),
     "cgns": _committed("cgns/unsteady.cgns"),
     "fluent": _committed_folder("fluent", "cavity.cas"),
+    "lsdyna": _committed_folder("lsdyna", "d3plot"),
 }
 """Name -> a function that writes a good source into a folder; formats that physgt reads."""
 

@@ -235,6 +235,11 @@ FORMATS: dict[str, Format] = {
         _named(".frd"),
         _later("frd", "read_frd"),
     ),
+    "lsdyna": Format(
+        "LS-DYNA results (d3plot)",
+        _later("lsdyna", "is_lsdyna"),
+        _later("lsdyna", "read_lsdyna"),
+    ),
     "xdmf": Format(
         "XDMF, also over time (.xdmf, .xmf)",
         _named(".xdmf", ".xmf"),

@@ -70,6 +70,7 @@ EXAMPLES: dict[str, Callable[[Path, Path], Path]] = {
     "fluent": lambda shared_data, _: shared_data / "files" / "fluent_cff" / "room.cas.h5",
     "fluent_legacy": lambda *_: Path(__file__).parent / "data" / "fluent" / "cavity.cas",
     "frd": lambda _, __: Path(__file__).parent / "data" / "calculix" / "beam.frd",
+    "lsdyna": lambda *_: Path(__file__).parent / "data" / "lsdyna" / "d3plot",
     "exodus": lambda shared_data, _: shared_data / "files" / "exodus" / "mug.e",
     "xdmf": lambda shared_data, _: shared_data / "files" / "cylinder_flow" / "mock.xdmf",
     "mesh": lambda shared_data, _: shared_data / "files" / "vtk" / "can.vtu",

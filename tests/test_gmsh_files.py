@@ -17,7 +17,9 @@ def volumes(mesh: Mesh) -> np.ndarray:
     return np.abs(np.einsum("ij,ij->i", b - a, np.cross(c - a, d - a))) / 6
 
 
-@pytest.mark.parametrize("name", [*GMSH, "plate.inp", "plate.bdf", "plate.su2", "plate.vtk", "plate.med"])
+@pytest.mark.parametrize(
+    "name", [*GMSH, "plate.inp", "plate.bdf", "plate.su2", "plate.vtk", "plate.med"]
+)
 def test_the_volume_is_kept_and_its_skin_adds_no_cells(name: str) -> None:
     mesh = open_trajectory(DATA / name).mesh
     assert set(mesh.cell_types.tolist()) == {10}

@@ -1,0 +1,79 @@
+"""LS-DYNA results: d3plot with the files of its family, d3plot01 and on.
+
+Source: "LS-DYNA Database Binary Output Files", Livermore Software Technology.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyvista as pv
+from vtkmodules.vtkIOLSDyna import vtkLSDynaReader
+
+from physgt.datasets.blocks import named_snapshots
+from physgt.datasets.parts import NamedParts
+from physgt.datasets.snapshots import Arrays, Snapshot, trajectory_of
+from physgt.datasets.vtk_files import vtk_errors
+from physgt.errors import PhysgtError
+from physgt.trajectory import Trajectory
+
+PLACES = ("Deflected Coordinates", "Deflection")
+"""What VTK repeats of the points."""
+
+NUMBERS = ("UserID", "UserIds")
+"""Numbers of nodes and elements, which VTK reads wrongly in single precision."""
+
+
+def is_lsdyna(path: Path) -> bool:
+    named = path.name.lower() == "d3plot" or path.suffix.lower() == ".d3plot"
+    return named and path.is_file()
+
+
+def read_lsdyna(path: Path) -> Trajectory:
+    """All states, on a mesh that moves. Parts become cell sets, those of lower dimension than the
+    mesh's node sets and the cells behind them.
+
+    Each part comes with nodes of its own; nodes at one place at the last time are one, and must
+    be so at all times. Elements that failed stay.
+    """
+    with vtk_errors(path):
+        reader = vtkLSDynaReader()
+        if not reader.CanReadFile(str(path)):
+            raise PhysgtError("not a d3plot file that VTK reads: its head has no version from 900.")
+        reader.SetFileName(str(path))
+        reader.UpdateInformation()
+        reader.RemoveDeletedCellsOff()
+        times = [reader.GetTimeValue(i) for i in range(reader.GetNumberOfTimeSteps())]
+        if not times:
+            raise PhysgtError("holds no state; is the file of the family beside it, as d3plot01?")
+        named = NamedParts.of(_parts(reader, len(times) - 1), {})
+
+    def read(i: int) -> Snapshot:
+        with vtk_errors(path):
+            found = _parts(reader, i)
+            whole = named.joined(found)
+            for name, numbers in zip(named.main, named.parts.points, strict=True):
+                if not np.array_equal(whole.mesh.points[numbers], found[name].mesh.points):
+                    raise PhysgtError(
+                        f"part '{name}' has nodes at the places of another part's at the last "
+                        f"time, but not at time number {i}; physgt can't tell which are one."
+                    )
+            return whole
+
+    return trajectory_of(path, times, read)
+
+
+def _parts(reader: vtkLSDynaReader, i: int) -> dict[str, Snapshot]:
+    reader.SetTimeStep(i)
+    reader.Update()
+    found = named_snapshots(pv.wrap(reader.GetOutputDataObject(0)))
+    return {
+        name: replace(part, node=_without(part.node), cell=_without(part.cell), constant={})
+        for name, part in found.items()
+    }
+
+
+def _without(arrays: Arrays) -> Arrays:
+    return {name: a for name, a in arrays.items() if name not in (*PLACES, *NUMBERS)}
