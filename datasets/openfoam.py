@@ -88,6 +88,12 @@ def _roots(case: Path, region: str) -> list[Path]:
     roots = [numbered[number] for number in sorted(numbered)]
     roots = [root for root in roots if (root / "constant" / region / "polyMesh").is_dir()]
     whole = (case / "constant" / region / "polyMesh").is_dir()
+    collated = [folder for folder in case.iterdir() if _collated(folder)]
+    if not roots and any(not whole or _times(folder) - _times(case) for folder in collated):
+        raise PhysgtError(
+            f"the results are in collated files ({collated[0].name}), which can't be read; run "
+            "reconstructPar, or foamFormatConvert -fileHandler uncollated."
+        )
     if whole and not (roots and _times(roots[0]) - _times(case)):
         return [case]
     if roots:
@@ -97,11 +103,6 @@ def _roots(case: Path, region: str) -> list[Path]:
                 "cut into more parts. Copy all of them."
             )
         return roots
-    if any(_collated(folder) for folder in case.iterdir()):
-        raise PhysgtError(
-            "a decomposed case in collated files, which can't be read; run reconstructPar, or "
-            "foamFormatConvert -fileHandler uncollated."
-        )
     regions = sorted(_regions(case))
     if regions:
         raise PhysgtError(

@@ -353,6 +353,17 @@ def test_parts_that_are_missing_are_named(small: Path) -> None:
         open_trajectory(case)
 
 
+def test_times_that_only_collated_files_have_are_not_passed_over(small: Path) -> None:
+    case = small / "box"
+    before = open_trajectory(case).num_times
+    for name in ("0", "7"):
+        (case / "processors2" / name).mkdir(parents=True)
+    with pytest.raises(PhysgtError, match=r"collated files \(processors2\).*reconstructPar"):
+        open_trajectory(case)
+    (case / "processors2" / "7").rmdir()
+    assert open_trajectory(case).num_times == before
+
+
 @pytest.mark.parametrize("file", ["owner", "cellZones", "boundary"])
 def test_a_damaged_list_is_named(small: Path, file: str) -> None:
     path = small / "box" / "constant" / "polyMesh" / file
