@@ -119,6 +119,26 @@ if USE_ONEDNN:
         return 2 * x[0] * x[1] * weight[0]
 
 
+@register_flop_formula(torch.ops.physgt.full_attention)
+def _operations_of_attention(query: Sequence[int], key: Sequence[int], *_: Any, **__: Any) -> int:
+    queries, heads, channels = query
+    return 4 * queries * key[0] * heads * channels
+
+
+@register_flop_formula(torch.ops.physgt.full_attention_backward)
+def _operations_of_its_gradient(
+    gradient: Sequence[int],
+    out: Any,
+    log_sum: Any,
+    query: Any,
+    key: Sequence[int],
+    *_: Any,
+    **__: Any,
+) -> int:
+    queries, heads, channels = gradient
+    return 10 * queries * key[0] * heads * channels
+
+
 def random_graph(num_nodes: int, dimension: int, masks: Sequence[Mask] = ()) -> Graph:
     """Triangles or tetrahedra between random points, in Hilbert order."""
     points = np.random.default_rng(0).random((num_nodes, dimension))
