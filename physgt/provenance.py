@@ -19,6 +19,7 @@ import torch
 from physgt.case import Case
 from physgt.errors import PhysgtError
 from physgt.files import write_text
+from physgt.quantities import stated_numbers
 from physgt.trajectory import Trajectory
 
 RUN_FILE = "run.json"
@@ -38,11 +39,11 @@ def recorded(
     leaves its start, and neither an end nor times.
     """
     path = directory / RUN_FILE
-    session = _session(device)
+    session = session_of(device)
     record = {
         "case": case.model_dump(mode="json", by_alias=True),
         "case_file": case.text,
-        "data": {name: _summary(trajectories) for name, trajectories in data.items()},
+        "data": {name: summary_of(trajectories) for name, trajectories in data.items()},
         "sessions": [*(read_record(directory)["sessions"] if path.exists() else []), session],
     }
     seconds, cpu_seconds = time.perf_counter(), time.process_time()
@@ -70,7 +71,8 @@ def read_record(directory: Path) -> dict[str, Any]:
     return found
 
 
-def _session(device: torch.device) -> dict[str, Any]:
+def session_of(device: torch.device) -> dict[str, Any]:
+    """When, by which command, with which versions and on which machine something is run."""
     return {
         "started": _now(),
         "command": sys.argv,
@@ -82,8 +84,8 @@ def _session(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _summary(trajectories: Mapping[str, Trajectory]) -> dict[str, Any]:
-    """Names of the cases, and from where to where their sizes reach."""
+def summary_of(trajectories: Mapping[str, Trajectory]) -> dict[str, Any]:
+    """Names of the cases, and from where to where their sizes and stated numbers reach."""
     all_of_them = list(trajectories.values())
     sizes: dict[str, list[float]] = {
         "nodes": [t.mesh.num_points for t in all_of_them],
@@ -92,7 +94,12 @@ def _summary(trajectories: Mapping[str, Trajectory]) -> dict[str, Any]:
         "seconds": [float(t.times[-1] - t.times[0]) for t in all_of_them],
     }
     ranges = {name: [min(found), max(found)] for name, found in sizes.items() if found}
-    return {"cases": list(trajectories), **ranges}
+    stated = [stated_numbers(t) for t in all_of_them]
+    shared = [name for name in (stated[0] if stated else {}) if all(name in s for s in stated)]
+    numbers = {
+        name: [min(s[name] for s in stated), max(s[name] for s in stated)] for name in shared
+    }
+    return {"cases": list(trajectories), **ranges, "numbers": numbers}
 
 
 def _device_name(device: torch.device) -> str:

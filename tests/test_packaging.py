@@ -16,7 +16,7 @@ import physgt
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPED_FOLDERS = ("datasets", "rollout", "viz")
-DATA_FILES = ("datasets/cases/*.toml", "viz/templates/*")
+DATA_FILES = ("datasets/cases/*.toml",)
 
 
 def run_in(folder: Path, *command: object, **environment: str) -> str:
@@ -38,6 +38,7 @@ def files_that_belong_in_a_wheel() -> set[str]:
     mapped = {ROOT / "physgt" / folder for folder in MAPPED_FOLDERS}
     own = {path for path in (ROOT / "physgt").rglob("*.py") if not mapped & set(path.parents)}
     own |= {path for path in (ROOT / "physgt/pretrained").iterdir() if path.is_file()}
+    own |= set((ROOT / "physgt/report/templates").iterdir())
     files = {path.relative_to(ROOT).as_posix() for path in own} | {"physgt/py.typed"}
     for folder in MAPPED_FOLDERS:
         files |= {f"physgt/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*.py")}

@@ -1,5 +1,6 @@
 import platform
 import sys
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -8,12 +9,20 @@ import pytest
 import torch
 
 from heat_case import heat_trajectory
-from physgt import PhysgtError
+from physgt import PhysgtError, Trajectory
 from physgt.case import read_case
 from physgt.provenance import read_record, recorded
 
+
+def heat(seed: int, num_steps: int, /, **attributes: object) -> Trajectory:
+    return replace(heat_trajectory(seed, num_steps=num_steps), attributes=attributes)
+
+
 DATA = {
-    "training": {"a.vtkhdf": heat_trajectory(0), "b.vtkhdf": heat_trajectory(1, num_steps=20)},
+    "training": {
+        "a.vtkhdf": heat(0, 30, speed=2.0, solver="ours"),
+        "b.vtkhdf": heat(1, 20, speed=1, seed=3),
+    },
     "validation": {},
 }
 CASE = """# A comment stays.
@@ -51,8 +60,9 @@ def test_a_run_states_case_data_versions_machine_and_time(case, tmp_path):
         "cells": [50, 50],
         "times": [21, 31],
         "seconds": [pytest.approx(2.0), pytest.approx(3.0)],
+        "numbers": {"speed": [1.0, 2.0]},
     }
-    assert found["data"]["validation"] == {"cases": []}
+    assert found["data"]["validation"] == {"cases": [], "numbers": {}}
     (session,) = found["sessions"]
     assert session["command"] == sys.argv
     assert session["versions"]["python"] == platform.python_version()

@@ -72,6 +72,70 @@ def score(
 
 
 @app.command
+def report(
+    run: Path,
+    /,
+    *,
+    data: Path,
+    cases: str | None = None,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    quantities: Path | None = None,
+    steps: int | None = None,
+    threshold: float = 0.2,
+    checkpoint: str = "best.physgt",
+    device: str = "cpu",
+) -> None:
+    """Write one HTML page on a training run: errors, films, worst cases, curves, provenance.
+
+    The test cases are rolled out freely from their first states and scored.
+
+    Example: physgt report runs/cylinder --data data -o cylinder.html
+
+    Parameters
+    ----------
+    run
+        The folder that train wrote.
+    data
+        The folder that the patterns of the case start from.
+    cases
+        A pattern of test cases below it; without it what the case says of [data] test.
+    output
+        The page; report.html in the run's folder without it. It needs no other file.
+    quantities
+        A file of quantities, or a case that has them, see physgt score; the run's own case
+        without it.
+    steps
+        Steps of each rollout; as many as a test case has without it.
+    threshold
+        The relative error up to which a prediction counts as valid.
+    checkpoint
+        Which model of the run: best.physgt or last.physgt.
+    device
+        cpu, or cuda where there is one.
+    """
+    from physgt.device import find_device
+    from physgt.progress import progress_bar
+    from physgt.report import read_run, write_report
+    from physgt.rollout.assessment import read_quantities
+    from physgt.training import open_trajectories
+
+    found = read_run(run, checkpoint, find_device(device))
+    references = open_trajectories(data, cases or found.test_pattern)
+    page = output or run / "report.html"
+    with progress_bar("rolling out") as update:
+        write_report(
+            found,
+            references,
+            page,
+            settings=None if quantities is None else read_quantities(quantities),
+            steps=steps,
+            threshold=threshold,
+            progress=update,
+        )
+    out.print(f"wrote {page}")
+
+
+@app.command
 def render(
     path: Path,
     field: str,

@@ -1,0 +1,133 @@
+"""The report as a whole: what is computed, in which order, and where it goes on the page."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from physgt.errors import PhysgtError
+from physgt.provenance import session_of, summary_of
+from physgt.quantities.settings import Settings
+from physgt.report import data_tables, tables
+from physgt.report.figures import errors_over_time, quantities_and_spectra, training_curves
+from physgt.report.listing import figure
+from physgt.report.page import render_page, write_page
+from physgt.report.pictures import Film, film, worst_moment
+from physgt.report.run_folder import RunFolder
+from physgt.report.trials import Progress, Trial, run_trials, typical, worst
+from physgt.trajectory import Trajectory
+from physgt.viz.svg import inline_svg, page_style
+
+NUM_WORST = 3
+CONTROLS_HEIGHT = 90
+"""Pixels below a film, for the controls that browsers lay over its lower rim."""
+
+
+def write_report(
+    run: RunFolder,
+    references: Mapping[str, Trajectory],
+    output: Path,
+    *,
+    settings: Settings | None = None,
+    steps: int | None = None,
+    threshold: float = 0.2,
+    progress: Progress | None = None,
+) -> None:
+    """Roll out the test cases `references`, by their files, and write the page to `output`.
+
+    settings: quantities; those of the run's case without it. steps: see run_trials. threshold: of
+    the valid time. Raises PhysgtError where a reference doesn't fit the model's task.
+    """
+    quantities = run.case.get("outputs", {}) if settings is None else settings
+    with tempfile.TemporaryDirectory() as folder:
+        trials = run_trials(
+            run.simulator, references, quantities, Path(folder), steps=steps, progress=progress
+        )
+        if all(trial.assessment is None for trial in trials):
+            raise PhysgtError(
+                f"{run.checkpoint}: every rollout diverged in its first step, so that there is "
+                f"nothing to report; the first says: {trials[0].diverged}"
+            )
+        write_page(output, render_page(_content(run, references, trials, threshold)))
+
+
+SECTIONS = {
+    "errors": "Errors", "cases": "Cases", "films": "Films", "worst": "Worst cases",
+    "quantities": "Quantities and spectra", "training": "Training", "data": "Data",
+    "case": "Case", "provenance": "Provenance",
+}  # fmt: skip
+
+
+def _content(
+    run: RunFolder, references: Mapping[str, Trajectory], trials: Sequence[Trial], threshold: float
+) -> dict[str, Any]:
+    """What the template names."""
+    sets = {**run.record["data"], "test": summary_of(references)}
+    units = {target.name: target.units for target in run.simulator.task.targets}
+    middle, bad = typical(trials), worst(trials, NUM_WORST)
+    with page_style():
+        return {
+            "name": run.case["name"],
+            "sections": SECTIONS.items(),
+            "lead": _lead(run, trials),
+            "cards": [*tables.cards(trials), *data_tables.cards(run, trials)],
+            "errors": inline_svg(
+                errors_over_time(trials, run.simulator.task.dt), "errors",
+                "Relative L2 error of each field over time, for each case and in the mean",
+            ),
+            "accuracy": tables.accuracy(trials, units, threshold),
+            "aligned": tables.aligned(trials),
+            "cases": tables.of_cases(trials, sets["training"]),
+            "controls_height": CONTROLS_HEIGHT,
+            "films": _films(middle, bad),
+            "worst": [(trial, worst_moment(trial)) for trial in bad],
+            "quantities": tables.quantities(trials),
+            "histories": _histories(middle, bad),
+            "curves": inline_svg(training_curves(run.curves), "training", "Curves of the training"),
+            "data": data_tables.sizes(sets),
+            "numbers": data_tables.numbers(sets),
+            "ranges": data_tables.field_ranges(run.simulator),
+            "case_text": run.record["case_file"] or json.dumps(run.case, indent=2),
+            "provenance": data_tables.provenance(run, session_of(run.simulator.device)),
+            "model_path": run.checkpoint,
+        }  # fmt: skip
+
+
+def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
+    longest = max(trial.num_steps for trial in trials)
+    seconds = figure(longest * run.simulator.task.dt)
+    return (
+        f"{run.simulator.model_name} on {len(trials)} test cases that it never saw, each rolled "
+        f"out freely from its first state over up to {longest} steps, {seconds} s."
+    )
+
+
+def _chosen(middle: Trial | None, bad: Sequence[Trial]) -> list[tuple[str, Trial]]:
+    """The case in the middle, and the worst where it is another."""
+    found = [] if middle is None else [("typical", middle)]
+    return found + [("worst", trial) for trial in bad[:1] if trial is not middle]
+
+
+def _histories(middle: Trial | None, bad: Sequence[Trial]) -> list[dict[str, Any]]:
+    found = []
+    for kind, trial in _chosen(middle, bad):
+        assert trial.assessment is not None, "only scored trials are chosen"
+        if trial.assessment.histories is not None:
+            drawn = quantities_and_spectra(*trial.assessment.histories)
+            title = f"Quantities of {trial.name} over time, and their spectra"
+            svg = inline_svg(drawn, f"histories-{kind}", title)
+            found.append({"kind": kind, "trial": trial, "svg": svg})
+    return found
+
+
+def _films(middle: Trial | None, bad: Sequence[Trial]) -> list[tuple[str, Trial, list[Film]]]:
+    """Of the case in the middle all fields, of the worst one the first."""
+    found = []
+    for kind, trial in _chosen(middle, bad):
+        names = trial.scores["field"].values.tolist()
+        shown = names if kind == "typical" else names[:1]
+        found.append((kind, trial, [film(trial, name) for name in shown]))
+    return found

@@ -1,0 +1,230 @@
+"""What the trials of a model come to, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgt.quantities import stated_numbers
+from physgt.report.listing import Card, Listing, figure, per_cent
+from physgt.report.trials import Trial
+from physgt.rollout import compare_histories, valid_time
+
+FORECASTS = {
+    "prediction": "this model",
+    "persistence": "nothing changes",
+    "dynamic_modes": "dynamic modes",
+}
+SHOWN_STEPS = (1, 10, 50)
+MOST_NUMBERS = 6
+"""Numbers of a case that are listed beside its errors."""
+
+
+def all_scores(trials: Sequence[Trial]) -> xr.Dataset:
+    """The scores of all trials over (case, forecast, field, step); NaN where one has none."""
+    scored = [trial for trial in trials if trial.assessment is not None]
+    by_step = [trial.scores.swap_dims(time="step").drop_vars("time") for trial in scored]
+    return xr.concat(
+        by_step,
+        xr.DataArray([trial.name for trial in scored], dims="case", name="case"),
+        join="outer",
+        combine_attrs="drop",
+        coords="minimal",
+        compat="override",
+    )
+
+
+def cards(trials: Sequence[Trial]) -> list[Card]:
+    """Of each field the mean error beside that of nothing changes; how many rollouts diverged."""
+    errors = all_scores(trials)["relative_l2"].mean("step")
+    found = []
+    for field in errors["field"].values.tolist():
+        ours, still = (
+            errors.sel(field=field, forecast=forecast) for forecast in ("prediction", "persistence")
+        )
+        better = int((ours < still).sum())
+        note = (
+            f"nothing changes: {figure(float(still.mean()))}; "
+            f"better in {better} of {errors.sizes['case']} cases"
+        )
+        found.append(Card(f"relative L2 of {field}", figure(float(ours.mean())), note))
+    diverged = sum(bool(trial.diverged) for trial in trials)
+    if diverged:
+        note = "scores are of what came before"
+        found.append(Card("rollouts that diverged", f"{diverged} of {len(trials)}", note))
+    return found
+
+
+def accuracy(trials: Sequence[Trial], units: Mapping[str, str], threshold: float) -> Listing:
+    """Means over the cases: relative L2 at some steps and over all, and the other metrics."""
+    scores = all_scores(trials)
+    at_steps = [step for step in SHOWN_STEPS if step in scores["step"].values]
+    over_steps = scores.mean(("case", "step"))
+    valid = _valid_times(trials, threshold)
+    rows = []
+    for field in scores["field"].values.tolist():
+        for forecast in scores["forecast"].values.tolist():
+            chosen = {"field": field, "forecast": forecast}
+            errors = scores["relative_l2"].sel(chosen)
+            means = over_steps.sel(chosen)
+            unit = f" {units[field]}" if units.get(field) else ""
+            rows.append(
+                [
+                    field,
+                    FORECASTS[forecast],
+                    *(figure(float(errors.sel(step=step).mean())) for step in at_steps),
+                    figure(float(means["relative_l2"])),
+                    figure(float(means["weighted_l2"])),
+                    figure(float(means["rmse"])) + unit,
+                    figure(float(means["largest_error"])) + unit,
+                    figure(float(means["correlation"])),
+                    valid.get((field, forecast), "–"),
+                ]
+            )
+    heads = [
+        "field", "forecast", *(f"relative L2, step {step}" for step in at_steps),
+        "relative L2, all steps", "by volume", "RMSE", "largest error", "correlation",
+        f"below {threshold:g} for (median)",
+    ]  # fmt: skip
+    note = (
+        "Nothing changes: the first state stays. Dynamic modes: a linear model fitted to the first "
+        "half of the very reference and scored in its second, so that it has seen the case, which "
+        "this model has not. Means are over cases and steps."
+    )
+    return Listing(f"Errors, means over {scores.sizes['case']} cases", heads, rows, 2, note)
+
+
+def _valid_times(trials: Sequence[Trial], threshold: float) -> dict[tuple[str, str], str]:
+    """By (field, forecast) the median of the valid times; a rollout that ended before counts so."""
+    found: dict[tuple[str, str], list[float]] = {}
+    lasts = []
+    for trial in trials:
+        if trial.assessment is None:
+            continue
+        last = float(trial.scores["time"][-1]) - trial.scores.attrs["start"]
+        lasts.append(last)
+        valid = valid_time(trial.scores, threshold)
+        for field in valid["field"].values.tolist():
+            for forecast in valid["forecast"].values.tolist():
+                seconds = float(valid.sel(field=field, forecast=forecast))
+                if not np.isnan(seconds):
+                    found.setdefault((field, forecast), []).append(min(seconds, last))
+    longest = max(lasts, default=0.0)
+    return {
+        key: f"all {figure(longest)} s" if np.median(v) == longest else f"{figure(np.median(v))} s"
+        for key, v in found.items()
+    }
+
+
+def of_cases(trials: Sequence[Trial], training: Mapping[str, Any]) -> Listing:
+    """A row a case, the worst first, with the numbers by which the cases differ.
+
+    training: the summary of the training data, see physgt.provenance.
+    """
+    numbers = [stated_numbers(trial.reference) for trial in trials]
+    shared = [n for n in numbers[0] if n not in ("seed", "dt") and all(n in m for m in numbers)]
+    differing = [name for name in shared if len({m[name] for m in numbers}) > 1][:MOST_NUMBERS]
+    known = training.get("numbers", {})
+    fields = next(t for t in trials if t.assessment is not None).scores["field"].values.tolist()
+    rows = []
+    for trial, stated in reversed(list(zip(trials, numbers, strict=True))):
+        errors = ["–"] * (2 * len(fields))
+        if trial.assessment is not None:
+            means = trial.scores["relative_l2"].mean("time")
+            errors = [
+                figure(float(means.sel(field=field, forecast=forecast)))
+                for field in fields
+                for forecast in ("prediction", "persistence")
+            ]
+        end = f"diverged: {trial.diverged}" if trial.diverged else f"{trial.num_steps} steps"
+        told = [_beside_training(stated[name], known.get(name)) for name in differing]
+        rows.append([trial.name, str(trial.reference.mesh.num_points), *errors, end, *told])
+    heads = ["case", "nodes"]
+    heads += [f"{field}, {f}" for field in fields for f in ("this model", "nothing changes")]
+    heads += ["rolled out", *differing]
+    note = "Relative L2, means over all steps."
+    if any("*" in cell for row in rows for cell in row[-len(differing) :] if differing):
+        note += " * outside of the range of the training data."
+    return Listing("Each case, the worst first", heads, rows, 1, note)
+
+
+def _beside_training(value: float, known: Sequence[float] | None) -> str:
+    outside = known is not None and not known[0] <= value <= known[1]
+    return figure(value, 4) + (" *" if outside else "")
+
+
+def quantities(trials: Sequence[Trial]) -> Listing | None:
+    """A row a quantity and number: the reference's, this model's, and how far they are apart."""
+    compared = [
+        compare_histories(*t.assessment.histories)
+        for t in trials
+        if t.assessment is not None and t.assessment.histories is not None
+    ]
+    if not compared:
+        return None
+    found = xr.concat(compared, "case")
+    rows = []
+    for name in found["quantity"].values.tolist():
+        rows += [[name, *cells] for cells in _of_quantity(found.sel(quantity=name))]
+    heads = ["quantity", "", "reference", "this model", "error, mean", "error, worst case"]
+    note = (
+        "Means over the cases; errors are means of the cases' own, in per cent of the reference "
+        "where that isn't as good as 0. Amplitude: half of peak to peak. Drift: from the mean of "
+        "the first tenth to that of the last. Phase: by how much this model is ahead or behind."
+    )
+    return Listing("Quantities", heads, rows, 2, note)
+
+
+NAMES = {"mean": "mean", "amplitude": "amplitude", "frequency": "frequency in Hz",
+         "strouhal": "Strouhal number", "change": "drift"}  # fmt: skip
+
+
+def _of_quantity(found: xr.Dataset) -> list[list[str]]:
+    """Of compare_histories over (case, forecast): the cells after the quantity's name."""
+    ours, theirs = found.sel(forecast="prediction"), found.sel(forecast="reference")
+    mean, amplitude = abs(theirs["mean"]), theirs["amplitude"]
+    size = xr.where(mean > amplitude, mean, amplitude)
+    swings = theirs["frequency"] > 0
+    rows = []
+    for number, name in NAMES.items():
+        told = theirs[number].notnull() & (swings | (number in ("mean", "amplitude", "change")))
+        if not told.any():
+            continue
+        least = 0.0 if number in ("frequency", "strouhal") else 0.01 * size
+        shares = (abs(ours[number] - theirs[number]) / abs(theirs[number])).where(
+            told & (abs(theirs[number]) > least)
+        )
+        means = (figure(float(side[number].where(told).mean())) for side in (theirs, ours))
+        rows.append([name, *means, per_cent(float(shares.mean())), per_cent(float(shares.max()))])
+    phase = abs(found["phase_error"])
+    if phase.notnull().any():
+        rows.append(["phase at the end", "", "", f"{phase.mean():.0f}°", f"{phase.max():.0f}°"])
+    return rows
+
+
+def aligned(trials: Sequence[Trial]) -> Listing | None:
+    """Errors to the closest state of the reference, and how far that is apart in time."""
+    found = [t for t in trials if t.assessment is not None and t.assessment.aligned]
+    if not found:
+        return None
+    rows = []
+    for field in found[0].scores["field"].values.tolist():
+        plain, near, shift = [], [], []
+        for trial in found:
+            assert trial.assessment is not None
+            data = trial.assessment.aligned[field]
+            errors = trial.scores["relative_l2"].sel(field=field, forecast="prediction")
+            plain.append(float(errors.mean()))
+            near.append(float(data["relative_l2"][1:].mean()))
+            shift.append(abs(float(data["shift"][-1])))
+        means = figure(float(np.mean(plain))), figure(float(np.mean(near)))
+        rows.append([field, *means, f"{figure(float(np.mean(shift)))} s"])
+    heads = ["field", "relative L2", "to the closest state", "time apart at the end"]
+    note = (
+        "A flow that sheds a little too fast is soon in error, though each of its states is one of "
+        "the flow's: so here is the error to the closest state within half a period as well."
+    )
+    return Listing("Errors but for the phase", heads, rows, 1, note)

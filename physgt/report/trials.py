@@ -1,0 +1,149 @@
+"""A model's free rollouts of test cases, each from its first state alone, and their scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from physgt.datasets.vtkhdf import read_vtkhdf
+from physgt.errors import DivergedError, PhysgtError
+from physgt.quantities.settings import Settings
+from physgt.rates import needs_history
+from physgt.rollout import compare_histories, phase_aligned, rollout
+from physgt.rollout.assessment import Assessment, assess
+from physgt.simulator import Simulator
+from physgt.trajectory import Trajectory
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One test case.
+
+    seconds: of the processor, for the rollout. diverged: why it stopped before its end, or empty;
+    then what came before is scored, and where nothing did, `assessment` is None.
+    """
+
+    name: str
+    file: str
+    reference: Trajectory
+    num_steps: int
+    seconds: float
+    diverged: str
+    assessment: Assessment | None
+
+    @property
+    def scores(self) -> xr.Dataset:
+        """See score. Only of a trial that has an assessment."""
+        assert self.assessment is not None, "a trial without an assessment has no scores"
+        return self.assessment.scores
+
+    @property
+    def error(self) -> float:
+        """The mean relative L2 over fields and times; infinite for a rollout that diverged."""
+        if self.diverged:
+            return np.inf
+        return float(self.scores["relative_l2"].sel(forecast="prediction").mean())
+
+
+def run_trials(
+    simulator: Simulator,
+    references: Mapping[str, Trajectory],
+    settings: Settings,
+    folder: Path,
+    *,
+    steps: int | None = None,
+    progress: Progress | None = None,
+) -> list[Trial]:
+    """Roll out each reference, by its file, into `folder` and score it, the best first.
+
+    steps: of each rollout; as many as the reference has without it.
+    """
+    trials = []
+    for number, (file, reference) in enumerate(references.items()):
+        try:
+            count = _num_steps(simulator, reference, steps)
+        except PhysgtError as error:
+            raise PhysgtError(f"{file}: {error}") from error
+        if progress is not None:
+            progress(number, len(references), Path(file).stem)
+        trials.append(_trial(simulator, file, reference, count, settings, folder))
+    if progress is not None:
+        progress(len(references), len(references), "")
+    return sorted(trials, key=lambda trial: trial.error)
+
+
+def worst(trials: Sequence[Trial], most: int) -> list[Trial]:
+    """Those with scores, the worst first."""
+    return [trial for trial in reversed(trials) if trial.assessment is not None][:most]
+
+
+def typical(trials: Sequence[Trial]) -> Trial | None:
+    """The one in the middle of those that came to their end."""
+    ended = [trial for trial in trials if not trial.diverged]
+    return ended[(len(ended) - 1) // 2] if ended else None
+
+
+def _num_steps(simulator: Simulator, reference: Trajectory, steps: int | None) -> int:
+    task = simulator.task
+    possible = (reference.num_times - 1) // reference.stride(task.dt) - needs_history(task)
+    if steps is not None and not 1 <= steps <= possible:
+        raise PhysgtError(f"steps = {steps}, expected 1 to {possible}, as far as the file goes.")
+    return possible if steps is None else steps
+
+
+def _trial(
+    simulator: Simulator,
+    file: str,
+    reference: Trajectory,
+    num_steps: int,
+    settings: Settings,
+    folder: Path,
+) -> Trial:
+    output = folder / f"{Path(file).stem}.vtkhdf"
+    started, diverged = time.process_time(), ""
+    try:
+        prediction = rollout(simulator, reference, num_steps, output=output, prescribed=reference)
+    except DivergedError as error:
+        diverged = str(error)
+        prediction = read_vtkhdf(output.with_suffix(".partial.vtkhdf"))
+    seconds = time.process_time() - started
+    found = None
+    if prediction.num_times > 1:
+        found = _with_alignment(assess(prediction, reference, settings=settings))
+        found = _targets_first(found, [target.name for target in simulator.task.targets])
+    name = Path(file).stem
+    return Trial(name, file, reference, num_steps, seconds, diverged, found)
+
+
+def _targets_first(found: Assessment, targets: Sequence[str]) -> Assessment:
+    """The scores in the order of the task's targets, whatever that of the file; others after."""
+    names = found.scores["field"].values.tolist()
+    others = [name for name in names if name not in targets]
+    ordered = [name for name in targets if name in names] + others
+    return replace(found, scores=found.scores.sel(field=ordered))
+
+
+def _with_alignment(found: Assessment) -> Assessment:
+    """Where the case states a time scale and the reference swings: also the phase-aligned errors.
+
+    The window is half a period of the slowest such quantity.
+    """
+    if found.histories is None:
+        return found
+    compared = compare_histories(*found.histories).sel(forecast="reference")
+    frequencies = compared["frequency"].where(compared["strouhal"] > 0).values
+    if not np.isfinite(frequencies).any():
+        return found
+    window = 0.5 / float(np.nanmin(frequencies))
+    names = found.scores["field"].values.tolist()
+    aligned = {
+        name: phase_aligned(found.prediction, found.reference, name, window) for name in names
+    }
+    return replace(found, aligned=aligned)

@@ -1,0 +1,281 @@
+"""The page of `physgt report`: what it says, that it is valid HTML and asks for nothing else."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import html5lib
+import numpy as np
+import pytest
+from PIL import Image
+
+from heat_case import SMALL_MODELS, heat_trajectory
+from moving_case import PULL, pulled_plate
+from physgt import PhysgtError, Simulator
+from physgt.case import read_case
+from physgt.cli import main
+from physgt.datasets import open_trajectory, write_trajectory
+from physgt.report import read_run, write_report
+from physgt.report.listing import Listing, duration, figure, per_cent, span
+from physgt.report.page import render_page
+from physgt.report.trials import run_trials, typical, worst
+from physgt.rollout import rollout, score
+from physgt.training import train
+
+CASE = """# What is <i>meant</i> & written here stays.
+name = "heat"
+[data]
+train = "train/*.vtkhdf"
+test = "test/*.vtkhdf"
+[task]
+dt = 0.1
+[task.targets.temperature]
+units = "degC"
+[boundary.rim]
+temperature = "held"
+[model]
+name = "physgto"
+width = 16
+heads = 2
+tokens = 4
+blocks = 1
+mlp_width = 16
+[training]
+steps = 12
+seed = 7
+validate_every = 4
+[outputs.middle]
+kind = "probe"
+field = "temperature"
+point = [0.5, 0.5]
+[outputs.warmth]
+kind = "volume_mean"
+field = "temperature"
+per = "scale"
+"""
+TEST_SEEDS = (8, 9)
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/train, data/test, and the folder of a short run on the former."""
+    folder = tmp_path_factory.mktemp("report")
+    for part, seeds in (("train", range(3)), ("test", TEST_SEEDS)):
+        (folder / "data" / part).mkdir(parents=True)
+        for seed in seeds:
+            case = heat_trajectory(seed, num_steps=STEPS)
+            object.__setattr__(case, "attributes", {"scale": 2.0, "heater": float(seed)})
+            write_trajectory(case, folder / "data" / part / f"plate-{seed}.vtkhdf")
+    (folder / "heat.toml").write_text(CASE)
+    cases = {p: open_trajectory(p) for p in sorted((folder / "data/train").iterdir())}
+    named = {str(path): case for path, case in cases.items()}
+    train(read_case(folder / "heat.toml"), named, folder / "run", validation=named)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(folder / "run"), "--data", str(folder / "data")])
+    assert stop.value.code == 0
+    return (folder / "run/report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def document(page: str):
+    """The page as a parser sees it that accepts valid HTML alone."""
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)
+
+
+def texts(document, tag: str) -> list[str]:
+    return [" ".join("".join(found.itertext()).split()) for found in document.iter(tag)]
+
+
+def test_the_page_asks_for_no_other_file_and_runs_no_script(document):
+    names = {
+        "src",
+        "href",
+        "poster",
+        "srcset",
+        "data",
+        "action",
+        "{http://www.w3.org/1999/xlink}href",
+    }
+    linked = [v for e in document.iter() for k, v in e.attrib.items() if k in names]
+    assert len(linked) > 10
+    assert {value.partition(":")[0] for value in linked if not value.startswith("#")} == {"data"}
+    (styles,) = texts(document, "style")
+    assert "url(" not in styles
+    assert "@import" not in styles
+    assert not list(document.iter("script"))
+
+
+def test_each_link_within_the_page_leads_somewhere_and_names_are_unique(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+
+
+def test_pictures_have_a_text_and_tables_a_caption_and_heads(document):
+    for tag, name in (("img", "alt"), ("video", "aria-label"), ("svg", "aria-label")):
+        found = list(document.iter(tag)) + list(
+            document.iter(f"{{http://www.w3.org/2000/svg}}{tag}")
+        )
+        assert found
+        assert all(element.get(name) for element in found)
+    for table in document.iter("table"):
+        assert table.find("caption") is not None
+        assert all(head.get("scope") == "col" for head in table.find("thead").iter("th"))
+        assert all(row.find("th") is not None for row in table.find("tbody").iter("tr"))
+    assert [e.tag for e in document.iter() if e.tag in ("h1", "h2")].count("h1") == 1
+
+
+def test_the_errors_are_those_of_free_rollouts_from_the_first_states(folder, document):
+    simulator = Simulator.load(folder / "run/best.physgt")
+    errors = []
+    for seed in TEST_SEEDS:
+        reference = open_trajectory(folder / f"data/test/plate-{seed}.vtkhdf")
+        found = score(rollout(simulator, reference.initial(), STEPS), reference)
+        errors.append(found["relative_l2"].mean("time").values[:, 0])
+    ours, still = np.mean(errors, axis=0)
+    (card, *_) = texts(document, "strong")
+    assert card == figure(ours)
+    assert any(f"nothing changes: {figure(still)}" in text for text in texts(document, "dd"))
+    worst_first = [seed for _, seed in sorted(zip([e[0] for e in errors], TEST_SEEDS, strict=True))]
+    headings = [text for text in texts(document, "h3") if text.startswith(("1.", "2."))]
+    assert headings == [f"{k}. plate-{s}" for k, s in enumerate(reversed(worst_first), start=1)]
+
+
+def test_the_page_says_what_was_trained_on_what_where_and_when(document):
+    assert texts(document, "pre") == [" ".join(CASE.split())]
+    facts = dict(zip(texts(document, "dt"), texts(document, "dd"), strict=True))
+    assert facts["Seed"] == "7"
+    assert facts["Model"].startswith("physgto, width = 16")
+    assert "torch" in facts["Versions"]
+    assert re.match(r"\d{4}-\d\d-\d\dT.* to \d{4}", facts["Training"])
+    cells = texts(document, "td") + texts(document, "th")
+    assert {"middle", "warmth", "temperature", "plate-8", "heater", "training", "test"} <= set(
+        cells
+    )
+
+
+def test_a_number_outside_of_the_training_range_is_marked(document):
+    """Training saw heaters of 0 to 2, the tests have 8 and 9."""
+    assert {"8.000 *", "9.000 *"} <= set(texts(document, "td"))
+
+
+def test_a_run_can_be_reported_with_other_cases_quantities_and_steps(folder, tmp_path):
+    run = read_run(folder / "run", "last.physgt", "cpu")
+    case = open_trajectory(folder / "data/test/plate-8.vtkhdf")
+    output = tmp_path / "new/page.html"
+    write_report(run, {"here/plate-8.vtkhdf": case}, output, settings={}, steps=3)
+    text = output.read_text()
+    assert "The case states none" in text
+    assert "up to 3 steps, 0.300 s" in text
+    with pytest.raises(PhysgtError, match=r"plate-8.vtkhdf: steps = 31, expected 1 to 12"):
+        write_report(run, {"plate-8.vtkhdf": case}, output, steps=31)
+
+
+def test_a_case_that_names_no_test_cases_asks_for_them(folder):
+    run = read_run(folder / "run", "best.physgt", "cpu")
+    del run.case["data"]["test"]
+    with pytest.raises(PhysgtError, match=r"names no test cases; name a pattern with --cases"):
+        print(run.test_pattern)
+
+
+def trial_settings(size: float) -> Simulator:
+    """A simulator of the pulled plate whose increments are `size` large."""
+    simulator = Simulator(PULL, 2, "physgto", SMALL_MODELS["physgto"]).eval()
+    simulator.increment.std.fill_(size)
+    return simulator
+
+
+def test_the_trials_of_a_moving_mesh_go_from_the_best_to_the_worst(tmp_path):
+    cases = {f"{k}.vtkhdf": pulled_plate(stretch=k / 10) for k in (1, 2, 3)}
+    trials = run_trials(trial_settings(1e-3), cases, {}, tmp_path)
+    errors = [trial.error for trial in trials]
+    assert errors == sorted(errors)
+    assert typical(trials) is trials[1]
+    assert worst(trials, 2) == [trials[2], trials[1]]
+    assert trials[0].scores["field"].values.tolist() == ["points", "stress"]
+
+
+def test_a_rollout_that_diverges_is_scored_up_to_there_and_is_the_worst(tmp_path):
+    cases = {"still.vtkhdf": pulled_plate(stretch=0.1)}
+    growing = trial_settings(1e30)
+    growing.state.std.fill_(1e30)
+    (trial,) = run_trials(growing, cases, {}, tmp_path)
+    assert trial.diverged
+    assert trial.error == np.inf
+    assert typical([trial]) is None
+
+
+def test_a_run_whose_every_rollout_diverges_at_once_has_no_page(folder, tmp_path):
+    run = read_run(folder / "run", "best.physgt", "cpu")
+    run.simulator.increment.std.fill_(np.inf)
+    case = open_trajectory(folder / "data/test/plate-8.vtkhdf")
+    with pytest.raises(PhysgtError, match=r"every rollout diverged in its first step.*temperature"):
+        write_report(run, {"plate-8.vtkhdf": case}, tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (figure(0.027), "0.0270"),
+        (figure(2.0), "2.00"),
+        (figure(1234.5), "1234"),
+        (figure(0.0), "0"),
+        (figure(-1.5e-7), "-1.50 × 10⁻⁷"),
+        (figure(np.nan), "–"),
+        (figure(np.inf), "∞"),
+        (per_cent(0.0123), "1.2 %"),
+        (per_cent(123.0), "> 1000 %"),
+        (per_cent(np.nan), "–"),
+        (span(301, 301), "301"),
+        (span(0.5, 2), "0.5000 to 2"),
+        (duration(89.2), "89.2 s"),
+        (duration(5400), "90 min"),
+        (duration(36000), "10 h"),
+    ],
+)
+def test_numbers_are_written_for_people(written, expected):
+    assert written == expected
+
+
+def test_rows_with_the_same_first_label_are_one_group():
+    listing = Listing("", ["", "", ""], [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"]], 2)
+    assert listing.groups == [("a", [["x", "1"], ["y", "2"]]), ("b", [["x", "3"]])]
+
+
+def test_a_name_that_the_template_lacks_is_an_error():
+    with pytest.raises(Exception, match="'name' is undefined"):
+        render_page({})
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (Debian: apt-get install chromium)")
+def test_chromium_renders_the_page_light_and_dark_without_a_complaint(folder, page, tmp_path):
+    grounds = []
+    for scheme in (0, 1):
+        picture = tmp_path / f"{scheme}.png"
+        done = subprocess.run(
+            [
+                CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                "--enable-logging=stderr", f"--blink-settings=preferredColorScheme={scheme}",
+                "--window-size=1200,3000", f"--user-data-dir={tmp_path / 'profile'}",
+                f"--screenshot={picture}", (folder / "run/report.html").as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+        pixels = np.asarray(Image.open(picture).convert("RGB"))
+        grounds.append(int(pixels[0, 0].sum()))
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1000  # films and pictures are there
+    assert grounds[0] < 100 < 600 < grounds[1]
