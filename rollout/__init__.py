@@ -5,7 +5,7 @@ from physgt.rollout.alignment import phase_aligned
 from physgt.rollout.engine import integrate, rollout
 from physgt.rollout.ensembles import ensemble
 from physgt.rollout.guards import GUARDS, GuardSetting, GuardWarning
-from physgt.rollout.histories import compare_histories
+from physgt.rollout.histories import compare_histories, relative_differences
 from physgt.rollout.members import Member, integrate_members, perturbed
 from physgt.rollout.metrics import METRICS
 from physgt.rollout.scores import score, summarize, valid_time
@@ -31,6 +31,7 @@ __all__ = [
     "phase_aligned",
     "phase_error",
     "read_sweep",
+    "relative_differences",
     "rollout",
     "score",
     "score_table",

@@ -42,3 +42,21 @@ def compare_histories(prediction: xr.Dataset, reference: xr.Dataset) -> xr.Datas
         | {"phase_error": ("quantity", phases)},
         {"forecast": ["prediction", "reference"], "quantity": names},
     )
+
+
+def relative_differences(compared: xr.Dataset) -> xr.Dataset:
+    """Of compare_histories, (prediction - reference) / |reference| of each of NUMBERS.
+
+    NaN where the reference is as good as 0: a mean of less than a tenth of the amplitude, as of a
+    lift, an amplitude of less than a thousandth of the mean, a change of less than a tenth of both.
+    """
+    ours, theirs = compared.sel(forecast="prediction"), compared.sel(forecast="reference")
+    mean, amplitude = abs(theirs["mean"]), theirs["amplitude"]
+    least = {
+        "mean": 0.1 * amplitude,
+        "amplitude": 1e-3 * mean,
+        "change": 0.1 * xr.where(mean > amplitude, mean, amplitude),
+    }
+    sizes = {kind: abs(theirs[kind]) for kind in NUMBERS}
+    told = {kind: sizes[kind].where(sizes[kind] > least.get(kind, 0.0)) for kind in NUMBERS}
+    return xr.Dataset({kind: (ours[kind] - theirs[kind]) / told[kind] for kind in NUMBERS})

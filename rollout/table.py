@@ -7,7 +7,7 @@ import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from physgt.rollout.histories import NUMBERS
+from physgt.rollout.histories import NUMBERS, relative_differences
 from physgt.rollout.scores import summarize, valid_time
 
 SHOWN = ("relative_l2", "rmse")
@@ -47,21 +47,18 @@ def means_table(scores: xr.Dataset, threshold: float = 0.2) -> Table:
 
 
 def histories_table(compared: xr.Dataset) -> Table:
-    """What compare_histories gives: a row a quantity and number.
-
-    A difference is told in per cent where the reference isn't as good as 0, see _share.
-    """
+    """What compare_histories gives: a row a quantity and number."""
     listing = _table("quantity", "", "prediction", "reference", "difference")
+    shares = relative_differences(compared)
     for name in compared["quantity"].values:
-        reference = compared.sel(quantity=name, forecast="reference")
-        size = max(abs(float(reference["mean"])), float(reference["amplitude"]))
         for kind in NUMBERS:
             ours, theirs = compared[kind].sel(quantity=name).values.tolist()
             if np.isnan(theirs):
                 continue
-            share = _share(ours, theirs, 0.0 if kind in ("frequency", "strouhal") else size)
-            kind = "Strouhal number" if kind == "strouhal" else kind
-            listing.add_row(str(name), kind, f"{ours:.5g}", f"{theirs:.5g}", share)
+            share = float(shares[kind].sel(quantity=name))
+            told = "" if np.isnan(share) else f"{share:+.1%}"
+            label = "Strouhal number" if kind == "strouhal" else kind
+            listing.add_row(str(name), label, f"{ours:.5g}", f"{theirs:.5g}", told)
         phase = float(compared["phase_error"].sel(quantity=name))
         if not np.isnan(phase):
             listing.add_row(str(name), "phase at the end", "", "", f"{phase:+.0f} degrees")
@@ -81,12 +78,6 @@ def alignment_table(aligned: dict[str, xr.Dataset], scores: xr.Dataset) -> Table
             f"{float(found['shift'][-1]):+.4g} s",
         )
     return listing
-
-
-def _share(ours: float, theirs: float, size: float) -> str:
-    """Empty where `theirs` is less than a hundredth of the quantity's own size: a mean lift of
-    nearly 0, say, or the drift of something conserved."""
-    return f"{(ours - theirs) / abs(theirs):+.1%}" if abs(theirs) > 0.01 * size else ""
 
 
 def _table(*heads: str) -> Table:

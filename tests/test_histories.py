@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from heat_case import square_mesh
 from physgt import Mesh, PhysgtError, Trajectory
@@ -9,6 +10,7 @@ from physgt.rollout import (
     oscillation,
     phase_aligned,
     phase_error,
+    relative_differences,
     spectrum,
 )
 
@@ -92,6 +94,19 @@ def test_histories_are_compared_by_mean_amplitude_frequency_change_and_phase():
     assert float(found["frequency"].sel(forecast="reference")) == pytest.approx(2.0, rel=1e-2)
     assert float(found["amplitude"].sel(forecast="reference")) == pytest.approx(1.0, rel=1e-2)
     assert float(found["phase_error"]) == pytest.approx(90.0, abs=3.0)
+
+
+def test_differences_are_relative_where_the_reference_is_not_as_good_as_zero():
+    times = xr.DataArray(TIMES, dims="time")
+    swing = np.sin(4 * np.pi * times)
+    reference = xr.Dataset({"lift": swing + 0.05, "drag": 3 + 0.02 * swing}, {"time": times})
+    found = relative_differences(compare_histories(1.1 * reference, reference))
+    lift, drag = (found.sel(quantity=name) for name in ("lift", "drag"))
+    assert float(lift["amplitude"]) == pytest.approx(0.1)
+    assert float(drag["mean"]) == pytest.approx(0.1)
+    assert float(drag["amplitude"]) == pytest.approx(0.1)
+    assert float(lift["frequency"]) == pytest.approx(0.0, abs=1e-9)
+    assert all(np.isnan(value) for value in (lift["mean"], drag["change"], drag["strouhal"]))
 
 
 def test_what_is_conserved_changes_by_its_drift():

@@ -11,7 +11,7 @@ import xarray as xr
 from physgt.quantities import stated_numbers
 from physgt.report.listing import Card, Listing, figure, per_cent
 from physgt.report.trials import Trial
-from physgt.rollout import compare_histories, valid_time
+from physgt.rollout import compare_histories, relative_differences, valid_time
 
 FORECASTS = {
     "prediction": "this model",
@@ -185,20 +185,16 @@ NAMES = {"mean": "mean", "amplitude": "amplitude", "frequency": "frequency in Hz
 def _of_quantity(found: xr.Dataset) -> list[list[str]]:
     """Of compare_histories over (case, forecast): the cells after the quantity's name."""
     ours, theirs = found.sel(forecast="prediction"), found.sel(forecast="reference")
-    mean, amplitude = abs(theirs["mean"]), theirs["amplitude"]
-    size = xr.where(mean > amplitude, mean, amplitude)
-    swings = theirs["frequency"] > 0
+    shares = abs(relative_differences(found))
     rows = []
     for number, name in NAMES.items():
-        told = theirs[number].notnull() & (swings | (number in ("mean", "amplitude", "change")))
-        if not told.any():
-            continue
-        least = 0.0 if number in ("frequency", "strouhal") else 0.01 * size
-        shares = (abs(ours[number] - theirs[number]) / abs(theirs[number])).where(
-            told & (abs(theirs[number]) > least)
-        )
-        means = (figure(float(side[number].where(told).mean())) for side in (theirs, ours))
-        rows.append([name, *means, per_cent(float(shares.mean())), per_cent(float(shares.max()))])
+        told = theirs[number].notnull()
+        if number in ("frequency", "strouhal"):
+            told &= theirs["frequency"] > 0
+        if told.any():
+            means = (figure(float(side[number].where(told).mean())) for side in (theirs, ours))
+            errors = (per_cent(float(e)) for e in (shares[number].mean(), shares[number].max()))
+            rows.append([name, *means, *errors])
     phase = abs(found["phase_error"])
     if phase.notnull().any():
         rows.append(["phase at the end", "", "", f"{phase.mean():.0f}°", f"{phase.max():.0f}°"])
