@@ -5,6 +5,7 @@ Source: "LS-DYNA Database Binary Output Files", Livermore Software Technology.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from physgt.datasets.snapshots import Arrays, Snapshot, trajectory_of
 from physgt.datasets.vtk_files import vtk_errors
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
+
+HEAD, VERSION = 64, 14
+"""Words of the head, and where the version is."""
+
+WORDS_OF = {16: 3, 23: 9, 28: 6, 31: 5, 40: 9}
+"""Where counts of nodes, solids, beams, shells and thick shells are, and the words of each."""
 
 PLACES = ("Deflected Coordinates", "Deflection")
 """What VTK repeats of the points."""
@@ -39,9 +46,8 @@ def read_lsdyna(path: Path) -> Trajectory:
     be so at all times. Elements that failed stay.
     """
     with vtk_errors(path):
+        _check_whole(path)
         reader = vtkLSDynaReader()
-        if not reader.CanReadFile(str(path)):
-            raise PhysgtError("not a d3plot file that VTK reads: its head has no version from 900.")
         reader.SetFileName(str(path))
         reader.UpdateInformation()
         reader.RemoveDeletedCellsOff()
@@ -63,6 +69,27 @@ def read_lsdyna(path: Path) -> Trajectory:
             return whole
 
     return trajectory_of(path, times, read)
+
+
+def _check_whole(path: Path) -> None:
+    """VTK reads on for ever behind the end of a head or mesh that was cut off."""
+    with path.open("rb") as file:
+        head = file.read(8 * HEAD)
+    for order, size in itertools.product("<>", (4, 8)):
+        whole = head[: len(head) // size * size]
+        words, numbers = (np.frombuffer(whole, f"{order}{kind}{size}") for kind in "if")
+        # VTK tells size and order of the words by the version as well.
+        if len(words) >= HEAD and 900 < numbers[VERSION] < 1000:
+            needed = HEAD + sum(each * abs(int(words[at])) for at, each in WORDS_OF.items())
+            if path.stat().st_size < needed * size:
+                raise PhysgtError(
+                    f"has {path.stat().st_size} bytes, but its mesh needs {needed * size}; "
+                    "truncated or damaged. Copy it again."
+                )
+            return
+    raise PhysgtError(
+        "no d3plot file that VTK reads: its head is short, or has no version from 900."
+    )
 
 
 def _parts(reader: vtkLSDynaReader, i: int) -> dict[str, Snapshot]:

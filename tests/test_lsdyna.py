@@ -50,3 +50,11 @@ def test_without_the_files_of_its_family_there_is_no_state(tmp_path: Path) -> No
     shutil.copy(DATA / "d3plot", tmp_path)
     with pytest.raises(PhysgtError, match=r"d3plot: VTK can't read it, .*No valid time steps"):
         open_trajectory(tmp_path / "d3plot")
+
+
+@pytest.mark.parametrize("size", [0, 100, 300, 500])
+def test_a_head_or_mesh_that_is_cut_off_is_an_error_at_once(tmp_path: Path, size: int) -> None:
+    shutil.copy(DATA / "d3plot01", tmp_path)
+    (tmp_path / "d3plot").write_bytes((DATA / "d3plot").read_bytes()[:size])
+    with pytest.raises(PhysgtError, match="its head is short" if size < 256 else "needs 568;"):
+        open_trajectory(tmp_path / "d3plot")
