@@ -23,6 +23,8 @@ from physgt.trajectory import Trajectory
 HEAD, VERSION = 64, 14
 """Words of the head, and where the version is."""
 
+END = -999999.0
+
 WORDS_OF = {16: 3, 23: 9, 28: 6, 31: 5, 40: 9}
 """Where counts of nodes, solids, beams, shells and thick shells are, and the words of each."""
 
@@ -72,7 +74,7 @@ def read_lsdyna(path: Path) -> Trajectory:
 
 
 def _check_whole(path: Path) -> None:
-    """VTK reads on for ever behind the end of a head or mesh that was cut off."""
+    """VTK reads on behind the end of a file that was cut off, what is there or for ever."""
     with path.open("rb") as file:
         head = file.read(8 * HEAD)
     for order, size in itertools.product("<>", (4, 8)):
@@ -86,10 +88,22 @@ def _check_whole(path: Path) -> None:
                     f"has {path.stat().st_size} bytes, but its mesh needs {needed * size}; "
                     "truncated or damaged. Copy it again."
                 )
-            return
+            return _check_end(path, np.dtype(f"{order}f{size}"))
     raise PhysgtError(
         "no d3plot file that VTK reads: its head is short, or has no version from 900."
     )
+
+
+def _check_end(path: Path, kind: np.dtype) -> None:
+    """Behind the last state, and so in the last file of the family, stands END."""
+    family = sorted(path.parent.glob(f"{path.name}[0-9]*"), key=lambda p: (len(p.name), p.name))
+    last = family[-1] if family else path
+    numbers = np.memmap(last, kind, "r", shape=last.stat().st_size // kind.itemsize)
+    if not (numbers == END).any():
+        raise PhysgtError(
+            f"the last file of the family, {last.name}, has no end mark ({END:g}); it is truncated "
+            "or damaged. Copy it again, or remove it to read the states before."
+        )
 
 
 def _parts(reader: vtkLSDynaReader, i: int) -> dict[str, Snapshot]:

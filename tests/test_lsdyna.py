@@ -58,3 +58,11 @@ def test_a_head_or_mesh_that_is_cut_off_is_an_error_at_once(tmp_path: Path, size
     (tmp_path / "d3plot").write_bytes((DATA / "d3plot").read_bytes()[:size])
     with pytest.raises(PhysgtError, match="its head is short" if size < 256 else "needs 568;"):
         open_trajectory(tmp_path / "d3plot")
+
+
+@pytest.mark.parametrize("size", [300, 1200, 1980])
+def test_states_that_are_cut_off_are_an_error_at_once(tmp_path: Path, size: int) -> None:
+    shutil.copy(DATA / "d3plot", tmp_path)
+    (tmp_path / "d3plot01").write_bytes((DATA / "d3plot01").read_bytes()[:size])
+    with pytest.raises(PhysgtError, match="d3plot01, has no end mark"):
+        open_trajectory(tmp_path / "d3plot")
