@@ -33,7 +33,8 @@ class DynamicModes:
 
     A linear forecast of each field from its leading proper orthogonal modes, those with 99.99 % of
     the energy, extrapolated over the second half. It has seen the very case that it forecasts,
-    which a learned simulator has not: a hard measure, and none where a model can't be.
+    which a learned simulator has not: a hard measure, and none where a model can't be. What begins
+    at rest, as a displacement of 0, stays at rest in it as in every linear model.
 
     Source: Tu et al., "On dynamic mode decomposition: theory and applications", J. Comput. Dyn.
     2014, exact DMD; the implementation is PyDMD's.

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import html5lib
@@ -10,18 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heat_case import SMALL_MODELS, heat_trajectory
+from heat_case import SMALL_MODELS, heat_trajectory, square_mesh
 from moving_case import PULL, pulled_plate
-from physgt import PhysgtError, Simulator
+from physgt import Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
 from physgt.report import read_run, write_report
 from physgt.report.listing import Listing, duration, figure, per_cent, span
 from physgt.report.page import render_page
-from physgt.report.trials import run_trials, typical, worst
+from physgt.report.pictures import worst_moment
+from physgt.report.trials import Trial, run_trials, typical, worst
 from physgt.rollout import rollout, score
+from physgt.rollout.assessment import assess
 from physgt.training import train
+from physgt.volumes import cell_centres
+from test_derived import cube_of_tetrahedra
 
 CASE = """# What is <i>meant</i> & written here stays.
 name = "heat"
@@ -186,7 +191,35 @@ def test_a_case_that_names_no_test_cases_asks_for_them(folder):
         print(run.test_pattern)
 
 
-def trial_settings(size: float) -> Simulator:
+def test_cases_that_served_for_training_are_named_as_such(folder, tmp_path):
+    run = read_run(folder / "run", "best.physgt", "cpu")
+    path = folder / "data/train/plate-1.vtkhdf"
+    write_report(run, {str(path): open_trajectory(path)}, tmp_path / "page.html", steps=2)
+    text = (tmp_path / "page.html").read_text()
+    assert "1 of them served for training: they say little of new cases." in text
+    assert "1 of them served for validation" in text
+
+
+def test_without_opengl_a_page_on_a_solid_says_why_it_has_no_pictures(
+    folder, tmp_path, monkeypatch
+):
+    def fail() -> None:
+        raise PhysgtError("drawing a 3-D mesh needs OpenGL")
+
+    monkeypatch.setattr("physgt.report.build.prepare_off_screen_rendering", fail)
+    cube = cube_of_tetrahedra()
+    temperature = np.random.default_rng(0).uniform(size=(6, cube.num_points)).astype("f4")
+    solid = Trajectory.from_arrays(cube, 0.1 * np.arange(6), {"temperature": temperature})
+    task = Task((Field("temperature", units="K"),), dt=0.1)
+    simulator = Simulator(task, 3, "physgto", SMALL_MODELS["physgto"]).eval()
+    run = replace(read_run(folder / "run", "best.physgt", "cpu"), simulator=simulator)
+    write_report(run, {"cube": solid}, tmp_path / "page.html", settings={})
+    text = (tmp_path / "page.html").read_text()
+    assert text.count("drawing a 3-D mesh needs OpenGL") == 2
+    assert "<video" not in text
+
+
+def plate_simulator(size: float) -> Simulator:
     """A simulator of the pulled plate whose increments are `size` large."""
     simulator = Simulator(PULL, 2, "physgto", SMALL_MODELS["physgto"]).eval()
     simulator.increment.std.fill_(size)
@@ -195,7 +228,7 @@ def trial_settings(size: float) -> Simulator:
 
 def test_the_trials_of_a_moving_mesh_go_from_the_best_to_the_worst(tmp_path):
     cases = {f"{k}.vtkhdf": pulled_plate(stretch=k / 10) for k in (1, 2, 3)}
-    trials = run_trials(trial_settings(1e-3), cases, {}, tmp_path)
+    trials = run_trials(plate_simulator(1e-3), cases, {}, tmp_path)
     errors = [trial.error for trial in trials]
     assert errors == sorted(errors)
     assert typical(trials) is trials[1]
@@ -203,9 +236,28 @@ def test_the_trials_of_a_moving_mesh_go_from_the_best_to_the_worst(tmp_path):
     assert trials[0].scores["field"].values.tolist() == ["points", "stress"]
 
 
+@pytest.mark.parametrize("location", ["node", "cell"])
+def test_the_largest_error_is_told_with_its_place_and_time(location):
+    mesh, times = square_mesh(4), 0.1 * np.arange(4)
+    values = np.ones((4, mesh.num_points if location == "node" else mesh.num_cells))
+    off = values.copy()
+    off[2, 7] = 1.5
+    made = [
+        Trajectory.from_arrays(
+            mesh, times, {"heat": v} if location == "node" else {},
+            cell_fields={"heat": v} if location == "cell" else None, units={"heat": "K"},
+        )
+        for v in (off, values)
+    ]  # fmt: skip
+    trial = Trial("a", "a.vtkhdf", made[1], 3, 0.0, "", assess(*made))
+    x, y = (mesh.points if location == "node" else cell_centres(mesh))[7]
+    expected = f"error of heat is 0.500 K, at ({figure(x)}, {figure(y)}) m and t = 0.2000 s"
+    assert expected in worst_moment(trial).text
+
+
 def test_a_rollout_that_diverges_is_scored_up_to_there_and_is_the_worst(tmp_path):
     cases = {"still.vtkhdf": pulled_plate(stretch=0.1)}
-    growing = trial_settings(1e30)
+    growing = plate_simulator(1e30)
     growing.state.std.fill_(1e30)
     (trial,) = run_trials(growing, cases, {}, tmp_path)
     assert trial.diverged

@@ -25,6 +25,8 @@ FAINT_INK = "0.35"
 BLANK = 0.002
 """Free space around the mesh, as a part of its longer side; an outline needs a little."""
 MOST_ELONGATED = 12.0
+LETTER = 0.08
+"""Inches of a digit below a colour bar."""
 
 
 class Canvas:
@@ -93,13 +95,18 @@ class Canvas:
 
     def _colour_bar(self, box: Box, scale: Scale) -> None:
         length = max(box.width, box.height)
+        letters = max(
+            len(f"{end:.3g}") if abs(end) < 1e3 else len(f"{end:.0f}")
+            for end in (scale.low, scale.high)
+        )
+        room = 0.4 if self.layout.stacked else max(0.4, 0.1 + LETTER * letters)
         bar = self.figure.colorbar(
             ScalarMappable(scale.norm, scale.colours),
             cax=self._axes(box),
             orientation="vertical" if self.layout.stacked else "horizontal",
             extend=scale.extend,
             extendfrac=0.12 / length,
-            ticks=MaxNLocator(int(np.clip(length / 0.4, 2, 6)), steps=[1, 2, 2.5, 5, 10]),
+            ticks=MaxNLocator(int(np.clip(length / room, 2, 6)), steps=[1, 2, 2.5, 5, 10]),
         )
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, color=FAINT_INK, labelcolor=INK, length=2.5, width=0.5)

@@ -19,6 +19,7 @@ from physgt.report.pictures import Film, film, worst_moment
 from physgt.report.run_folder import RunFolder
 from physgt.report.trials import Progress, Trial, run_trials, typical, worst
 from physgt.trajectory import Trajectory
+from physgt.viz.off_screen import prepare_off_screen_rendering
 from physgt.viz.svg import inline_svg, page_style
 
 NUM_WORST = 3
@@ -66,8 +67,8 @@ def _content(
 ) -> dict[str, Any]:
     """What the template names."""
     sets = {**run.record["data"], "test": summary_of(references)}
-    units = {target.name: target.units for target in run.simulator.task.targets}
     middle, bad = typical(trials), worst(trials, NUM_WORST)
+    no_pictures = _why_nothing_can_be_drawn(trials[0])
     with page_style():
         return {
             "name": run.case["name"],
@@ -78,12 +79,13 @@ def _content(
                 errors_over_time(trials, run.simulator.task.dt), "errors",
                 "Relative L2 error of each field over time, for each case and in the mean",
             ),
-            "accuracy": tables.accuracy(trials, units, threshold),
+            "accuracy": tables.accuracy(trials, threshold),
             "aligned": tables.aligned(trials),
             "cases": tables.of_cases(trials, sets["training"]),
             "controls_height": CONTROLS_HEIGHT,
-            "films": _films(middle, bad),
-            "worst": [(trial, worst_moment(trial)) for trial in bad],
+            "no_pictures": no_pictures,
+            "films": [] if no_pictures else _films(middle, bad),
+            "worst": [] if no_pictures else [(trial, worst_moment(trial)) for trial in bad],
             "quantities": tables.quantities(trials),
             "histories": _histories(middle, bad),
             "curves": inline_svg(training_curves(run.curves), "training", "Curves of the training"),
@@ -99,10 +101,26 @@ def _content(
 def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
     longest = max(trial.num_steps for trial in trials)
     seconds = figure(longest * run.simulator.task.dt)
-    return (
-        f"{run.simulator.model_name} on {len(trials)} test cases that it never saw, each rolled "
-        f"out freely from its first state over up to {longest} steps, {seconds} s."
+    told = (
+        f"{run.simulator.model_name} on {len(trials)} test cases, each rolled out freely from its "
+        f"first state over up to {longest} steps, {seconds} s."
     )
+    for name, summary in run.record["data"].items():
+        known = {Path(case).resolve() for case in summary["cases"]}
+        seen = sum(Path(trial.file).resolve() in known for trial in trials)
+        if seen:
+            told += f" {seen} of them served for {name}: they say little of new cases."
+    return told
+
+
+def _why_nothing_can_be_drawn(trial: Trial) -> str:
+    """Empty where all is well; meshes in three dimensions need OpenGL."""
+    try:
+        if trial.reference.mesh.dimension == 3:
+            prepare_off_screen_rendering()
+    except PhysgtError as error:
+        return str(error)
+    return ""
 
 
 def _chosen(middle: Trial | None, bad: Sequence[Trial]) -> list[tuple[str, Trial]]:
@@ -114,9 +132,8 @@ def _chosen(middle: Trial | None, bad: Sequence[Trial]) -> list[tuple[str, Trial
 def _histories(middle: Trial | None, bad: Sequence[Trial]) -> list[dict[str, Any]]:
     found = []
     for kind, trial in _chosen(middle, bad):
-        assert trial.assessment is not None, "only scored trials are chosen"
-        if trial.assessment.histories is not None:
-            drawn = quantities_and_spectra(*trial.assessment.histories)
+        if trial.shown.histories is not None:
+            drawn = quantities_and_spectra(*trial.shown.histories)
             title = f"Quantities of {trial.name} over time, and their spectra"
             svg = inline_svg(drawn, f"histories-{kind}", title)
             found.append({"kind": kind, "trial": trial, "svg": svg})

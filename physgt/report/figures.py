@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from physgt.report.listing import field_name
 from physgt.report.run_folder import Curve
 from physgt.report.tables import FORECASTS, all_scores
 from physgt.report.trials import Trial
@@ -76,7 +77,7 @@ def errors_over_time(trials: Sequence[Trial], dt: float) -> Figure:
             label = f"{FORECASTS[forecast]}, mean"
             axes.plot(times, mean, color=COLOURS[forecast], label=label, linewidth=2)
         _make_logarithmic(axes)
-        axes.set_title(f"relative L2 of {field}", fontsize=9)
+        axes.set_title(f"relative L2 of {field_name(field)}", fontsize=9)
     for axes in panels[len(fields) :]:
         axes.set_visible(False)
     for axes in panels[-columns:]:

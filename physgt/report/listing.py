@@ -7,6 +7,8 @@ from itertools import groupby
 
 import numpy as np
 
+from physgt.task import POINTS
+
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -37,6 +39,11 @@ class Card:
     label: str
     value: str
     note: str = ""
+
+
+def field_name(name: str) -> str:
+    """Of the points of a moving mesh the displacement is scored and drawn."""
+    return "displacement" if name == POINTS else name
 
 
 def figure(value: float, digits: int = 3) -> str:

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from physgt.report.listing import figure
+from physgt.report.listing import field_name, figure
 from physgt.report.trials import Trial
 from physgt.rollout.assessment import Assessment
-from physgt.task import POINTS
 from physgt.viz import animate, render
 from physgt.viz.film import film_suffix
 from physgt.viz.scene import make_scene
@@ -60,8 +59,7 @@ class WorstMoment:
 
 def film(trial: Trial, field: str) -> Film:
     """MP4 or, where the machine has no ffmpeg, GIF."""
-    assert trial.assessment is not None, "only a scored trial is filmed"
-    prediction, reference = trial.assessment.prediction, trial.assessment.reference
+    prediction, reference = trial.shown.prediction, trial.shown.reference
     every = -(-prediction.num_times // MOST_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"film{film_suffix()}"
@@ -69,20 +67,19 @@ def film(trial: Trial, field: str) -> Film:
         is_video = path.suffix == ".mp4"
         source = _data_uri("video/mp4" if is_video else "image/gif", path.read_bytes())
         poster = _picture(trial, field, None)
-        return Film(field, source, poster.source, is_video, poster.width, poster.height)
+        return Film(field_name(field), source, poster.source, is_video, poster.width, poster.height)
 
 
 def worst_moment(trial: Trial) -> WorstMoment:
     """Of the field with the largest mean relative error, at the time of its largest error."""
-    assert trial.assessment is not None, "only a scored trial has a worst moment"
     errors = trial.scores["relative_l2"].sel(forecast="prediction")
     means = errors.mean("time").fillna(np.inf)
     field = str(means["field"].values[means.values.argmax()])
     largest = trial.scores["largest_error"].sel(forecast="prediction", field=field)
     number = int(largest.fillna(np.inf).values.argmax())
     time = float(largest["time"].values[number])
-    point, size, unit = _largest_difference(trial.assessment, field, time)
-    name = "displacement" if field == POINTS else field
+    point, size, unit = _largest_difference(trial.shown, field, time)
+    name = field_name(field)
     place = ", ".join(figure(x) for x in point)
     relative = float(errors.sel(field=field).values[number])
     text = (
@@ -93,8 +90,7 @@ def worst_moment(trial: Trial) -> WorstMoment:
 
 
 def _picture(trial: Trial, field: str, time: float | None) -> Picture:
-    assert trial.assessment is not None, "only a scored trial is drawn"
-    prediction, reference = trial.assessment.prediction, trial.assessment.reference
+    prediction, reference = trial.shown.prediction, trial.shown.reference
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
         render(prediction, field, path, time=time, reference=reference, size=SIZE)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from physgt.quantities import stated_numbers
-from physgt.report.listing import Card, Listing, figure, per_cent
+from physgt.report.listing import Card, Listing, field_name, figure, per_cent
 from physgt.report.trials import Trial
 from physgt.rollout import compare_histories, relative_differences, valid_time
 
@@ -50,7 +50,7 @@ def cards(trials: Sequence[Trial]) -> list[Card]:
             f"nothing changes: {figure(float(still.mean()))}; "
             f"better in {better} of {errors.sizes['case']} cases"
         )
-        found.append(Card(f"relative L2 of {field}", figure(float(ours.mean())), note))
+        found.append(Card(f"relative L2 of {field_name(field)}", figure(float(ours.mean())), note))
     diverged = sum(bool(trial.diverged) for trial in trials)
     if diverged:
         note = "scores are of what came before"
@@ -58,22 +58,23 @@ def cards(trials: Sequence[Trial]) -> list[Card]:
     return found
 
 
-def accuracy(trials: Sequence[Trial], units: Mapping[str, str], threshold: float) -> Listing:
+def accuracy(trials: Sequence[Trial], threshold: float) -> Listing:
     """Means over the cases: relative L2 at some steps and over all, and the other metrics."""
     scores = all_scores(trials)
     at_steps = [step for step in SHOWN_STEPS if step in scores["step"].values]
     over_steps = scores.mean(("case", "step"))
     valid = _valid_times(trials, threshold)
+    scored = next(trial for trial in trials if trial.assessment is not None)
     rows = []
     for field in scores["field"].values.tolist():
         for forecast in scores["forecast"].values.tolist():
             chosen = {"field": field, "forecast": forecast}
             errors = scores["relative_l2"].sel(chosen)
             means = over_steps.sel(chosen)
-            unit = f" {units[field]}" if units.get(field) else ""
+            unit = f" {scored.shown.reference.fields[field].attrs['units']}".rstrip()
             rows.append(
                 [
-                    field,
+                    field_name(field),
                     FORECASTS[forecast],
                     *(figure(float(errors.sel(step=step).mean())) for step in at_steps),
                     figure(float(means["relative_l2"])),
@@ -143,7 +144,9 @@ def of_cases(trials: Sequence[Trial], training: Mapping[str, Any]) -> Listing:
         told = [_beside_training(stated[name], known.get(name)) for name in differing]
         rows.append([trial.name, str(trial.reference.mesh.num_points), *errors, end, *told])
     heads = ["case", "nodes"]
-    heads += [f"{field}, {f}" for field in fields for f in ("this model", "nothing changes")]
+    heads += [
+        f"{field_name(field)}, {f}" for field in fields for f in ("this model", "nothing changes")
+    ]
     heads += ["rolled out", *differing]
     note = "Relative L2, means over all steps."
     if any("*" in cell for row in rows for cell in row[-len(differing) :] if differing):
@@ -210,14 +213,13 @@ def aligned(trials: Sequence[Trial]) -> Listing | None:
     for field in found[0].scores["field"].values.tolist():
         plain, near, shift = [], [], []
         for trial in found:
-            assert trial.assessment is not None
-            data = trial.assessment.aligned[field]
+            data = trial.shown.aligned[field]
             errors = trial.scores["relative_l2"].sel(field=field, forecast="prediction")
             plain.append(float(errors.mean()))
             near.append(float(data["relative_l2"][1:].mean()))
             shift.append(abs(float(data["shift"][-1])))
         means = figure(float(np.mean(plain))), figure(float(np.mean(near)))
-        rows.append([field, *means, f"{figure(float(np.mean(shift)))} s"])
+        rows.append([field_name(field), *means, f"{figure(float(np.mean(shift)))} s"])
     heads = ["field", "relative L2", "to the closest state", "time apart at the end"]
     note = (
         "A flow that sheds a little too fast is soon in error, though each of its states is one of "

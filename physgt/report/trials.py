@@ -39,10 +39,15 @@ class Trial:
     assessment: Assessment | None
 
     @property
+    def shown(self) -> Assessment:
+        """Only of a trial of which anything can be shown."""
+        assert self.assessment is not None, "a trial without an assessment has nothing to show"
+        return self.assessment
+
+    @property
     def scores(self) -> xr.Dataset:
-        """See score. Only of a trial that has an assessment."""
-        assert self.assessment is not None, "a trial without an assessment has no scores"
-        return self.assessment.scores
+        """See score; only as `shown`."""
+        return self.shown.scores
 
     @property
     def error(self) -> float:
