@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import physgt.pretrained
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import Simulator
 from physgt.case import read_case
@@ -29,21 +30,20 @@ def run(*words: str) -> None:
     assert stop.value.code == 0
 
 
-def test_the_python_example_and_its_command_give_the_same(tmp_path, monkeypatch):
+def test_the_python_example_and_the_quick_starts_rollout_give_the_same(tmp_path, monkeypatch):
     torch.manual_seed(0)
-    model, start = tmp_path / "demo/run/best.physgt", "demo/data/test/cylinder-0900.vtkhdf"
-    model.parent.mkdir(parents=True)
-    Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"]).save(model)
-    write_trajectory(heat_trajectory(seed=0), tmp_path / start)
+    Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"]).save(tmp_path / "cylinder.physgt")
+    monkeypatch.setattr(physgt.pretrained, "FOLDER", tmp_path)
+    write_trajectory(heat_trajectory(seed=0), tmp_path / "flow/start.vtkhdf")
     monkeypatch.chdir(tmp_path)
     (example,) = blocks("python")
     exec(compile(example, "README.md", "exec"), {})
     by_python = open_trajectory("again.vtkhdf").fields["temperature"].values
-    command = re.search(r"`physgt (rollout demo/.*?)`", README)
+    command = re.search(r"^physgt (rollout cylinder .*)$", README, flags=re.MULTILINE)
     assert command is not None
     run(*command[1].split())
     by_command = open_trajectory("again.vtkhdf").fields["temperature"].values
-    assert len(by_python) == 76
+    assert len(by_python) == 251
     np.testing.assert_array_equal(by_python, by_command)
 
 
@@ -57,7 +57,7 @@ def test_the_case_file_of_the_readme_is_valid(tmp_path):
 
 def test_every_command_of_the_readme_exists(capsys):
     words = set(re.findall(r"^physgt (\w+) ", "\n".join(blocks("sh")), flags=re.MULTILINE))
-    assert {"info", "convert", "train", "rollout", "score", "render"} <= words
+    assert {"demo", "models", "info", "convert", "train", "rollout", "score", "render"} <= words
     for word in words:
         run(word, "--help")
         assert f"physgt {word}" in capsys.readouterr().out
