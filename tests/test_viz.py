@@ -17,6 +17,7 @@ from physgt.mesh import Mesh
 from physgt.trajectory import Trajectory
 from physgt.viz import animate, off_screen, render, show
 from physgt.viz.canvas import Canvas
+from physgt.viz.film import film_suffix
 from physgt.viz.layout import make_layout
 from physgt.viz.off_screen import prepare_off_screen_rendering
 from physgt.viz.scales import ERROR_COLOURS, FIELD_COLOURS, make_scales
@@ -322,6 +323,7 @@ def test_without_ffmpeg_the_error_says_how_to_get_it(ramp, tmp_path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PhysgtError, match=r"pip install 'physgt\[movie\]'"):
         animate(ramp, "u", tmp_path / "a.mp4")
+    assert film_suffix() == ".gif"
 
 
 def test_without_opengl_planar_meshes_are_drawn_and_solid_ones_name_the_package_to_install(
