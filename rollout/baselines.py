@@ -53,7 +53,8 @@ class DynamicModes:
             with warnings.catch_warnings():
                 # It warns of snapshots that depend on each other; fewer modes are kept then.
                 warnings.simplefilter("ignore", UserWarning)
-                fit = DMD(svd_rank=self.ENERGY, exact=True).fit(snapshots)
+                # Amplitudes by all snapshots: what starts from zero would be forecast as zero.
+                fit = DMD(svd_rank=self.ENERGY, exact=True, opt=True).fit(snapshots)
             self._fits[name] = fit.modes, fit.eigs, fit.amplitudes, frames.shape[1:]
 
     def frame(self, k: int) -> dict[str, np.ndarray] | None:

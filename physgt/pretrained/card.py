@@ -42,14 +42,15 @@ def render_card(record: Mapping[str, Any]) -> str:
 def headline(record: Mapping[str, Any]) -> str:
     """One line: what it predicts, and how well beside the forecast that nothing changes."""
     scores = record["scores"]
-    errors = ", ".join(
-        f"{name} {_figure(rows['prediction']['mean'])} ({_figure(rows['persistence']['mean'])})"
-        for name, rows in scores["fields"].items()
-    )
+    told = []
+    for target in record["model"]["task"]["targets"]:
+        rows = scores["fields"][target["name"]]
+        ours, persistence = (_figure(rows[f]["mean"]) for f in ("prediction", "persistence"))
+        told.append(f"{target['name']} {ours} ({persistence})")
     dt = record["model"]["task"]["dt"]
     return (
-        f"{record['data']['what']}; steps of {dt:g} s; relative L2 over "
-        f"{_figure(scores['seconds'])} s of unseen cases (of persistence): {errors}"
+        f"{record['what']}; steps of {dt:g} s; relative L2 over "
+        f"{_figure(scores['seconds'])} s of unseen cases (of persistence): {', '.join(told)}"
     )
 
 

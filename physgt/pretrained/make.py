@@ -20,7 +20,7 @@ from cyclopts import App, Parameter
 
 from physgt.case import Case, find_case, read_case
 from physgt.datasets import open_trajectory
-from physgt.datasets.generate import GENERATORS, generate
+from physgt.datasets.generate import generate
 from physgt.errors import PhysgtError
 from physgt.files import write_text
 from physgt.pretrained.card import render_card
@@ -28,7 +28,7 @@ from physgt.pretrained.recipes import RECIPES, Recipe
 from physgt.pretrained.scores import score_cases
 from physgt.pretrained.speed import compare_costs
 from physgt.progress import progress_bar
-from physgt.provenance import read_record
+from physgt.provenance import RUN_FILE, read_record
 from physgt.simulator import Simulator
 from physgt.training import STATE_FILE, Report, train
 from physgt.trajectory import Trajectory
@@ -78,6 +78,7 @@ def make(
     costs = compare_costs(simulator, recipe, recipe.family(name), list(tests.values()))
     record = {
         "name": name,
+        "what": recipe.what,
         "limits": list(recipe.limits),
         "data": _data(name, recipe, parts),
         "model": _model(simulator),
@@ -112,7 +113,17 @@ def make_data(name: str, recipe: Recipe, folder: Path, workers: int | None) -> d
 
 
 def train_model(case: Case, parts: Mapping[str, Cases], folder: Path) -> Simulator:
-    """The best simulator of the run in `folder`, which goes on where it isn't done."""
+    """The best simulator of the run in `folder`, which goes on where it isn't done.
+
+    Raises PhysgtError where that has learned from other data or by another case.
+    """
+    if (folder / RUN_FILE).exists():
+        seen = read_record(folder)["data"]["training"]["cases"]
+        if [Path(path).name for path in seen] != [Path(path).name for path in parts["train"]]:
+            raise PhysgtError(
+                f"{folder}: was trained on {len(seen)} other files than the {len(parts['train'])} "
+                "of the recipe; train anew, or change the recipe."
+            )
     with progress_bar("training") as update:
 
         def report(result: Report) -> None:
@@ -133,7 +144,6 @@ def _data(name: str, recipe: Recipe, parts: Mapping[str, Cases]) -> dict[str, An
     seen = [case for part in ("train", "validation") for case in parts[part].values()]
     nodes = [case.mesh.num_points for case in seen]
     return {
-        "what": str(GENERATORS[name].__doc__).splitlines()[0].rstrip("."),
         "parameters": asdict(recipe.family(name)),
         "changed": dict(recipe.parameters),
         "seeds": dict(recipe.seeds),

@@ -29,6 +29,7 @@ class Shown:
 @dataclass(frozen=True)
 class Recipe:
     """
+    what         the headline
     limits       what the training data doesn't hold, beyond the ranges of the family's parameters
     seeds        first and last, this one left out, of the cases for train, validation, test
     parameters   of the family of the same name, where they aren't its defaults
@@ -38,6 +39,7 @@ class Recipe:
                  ten times longer rollouts are held against it
     """
 
+    what: str
     limits: tuple[str, ...]
     seeds: Mapping[str, tuple[int, int]]
     mesh: Callable[[Any, float, int], Mesh]
@@ -52,6 +54,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "cylinder": Recipe(
+        what="Flow past a cylinder in a channel, shedding vortices",
         limits=(
             "One channel with one round cylinder, the flow two-dimensional; no other obstacles, "
             "no other lengths or heights of the channel, no other viscosity.",
@@ -71,6 +74,7 @@ RECIPES: dict[str, Recipe] = {
         periodic="wake_y",
     ),
     "heat": Recipe(
+        what="Heat in a plate with elliptic holes, through which a medium may drift",
         limits=(
             "Temperatures on sides and holes that stay; no heat sources, no insulated sides.",
             "One diffusivity and one drift velocity in the whole plate.",
@@ -85,6 +89,7 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "hyperelastic": Recipe(
+        what="Soft plates with holes, pulled or pressed with a rigid disc: a moving mesh, contact",
         limits=(
             "Plates that are pulled at one end, or pressed from above with a round disc, both "
             "slowly: no inertia, no cantilevers.",
