@@ -55,7 +55,11 @@ def headline(record: Mapping[str, Any]) -> str:
 
 
 def _figure(value: float | None, units: str = "") -> str:
-    return "" if value is None else f"{value:.3g} {units}".rstrip()
+    """Three digits."""
+    if value is None:
+        return ""
+    digits = f"{value:.3g}" if abs(value) < 1000 else f"{float(f'{value:.3g}'):,.0f}"
+    return f"{digits} {units}".rstrip()
 
 
 def _percent(share: float) -> str:
