@@ -61,6 +61,9 @@ def score_cases(
         "valid_below": VALID_BELOW,
         "units": {name: assessed.prediction.fields[name].attrs["units"] for name in fields},
         "fields": {name: _errors(every.sel(field=name)) for name in fields},
+        "kinds": _by_kind(every, [case.attributes[recipe.kinds] for case in tests.values()])
+        if recipe.kinds
+        else {},
         "quantities": _deviations(recipe, compared),
         "periodic": _periodic_summary(periodic) if periodic else None,
     }
@@ -84,6 +87,19 @@ def _errors(scores: xr.Dataset) -> dict[str, dict[str, float | None]]:
     return {
         forecast: {key: _number(found.sel(forecast=forecast)) for key, found in columns.items()}
         for forecast in scores["forecast"].values.tolist()
+    }
+
+
+def _by_kind(scores: xr.Dataset, kinds: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The errors of the prediction by kind of case and field."""
+    return {
+        kind: {
+            name: _errors(scores.isel(case=np.equal(kinds, kind).nonzero()[0]).sel(field=name))[
+                "prediction"
+            ]
+            for name in scores["field"].values.tolist()
+        }
+        for kind in sorted(set(kinds))
     }
 
 
