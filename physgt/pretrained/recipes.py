@@ -96,6 +96,8 @@ RECIPES: dict[str, Recipe] = {
             "The motion of the driven nodes is stated (`--prescribed`); loads by force it hasn't "
             "seen, nor unloading.",
             "Starts at rest.",
+            "Stress is derived from the points and amplifies their errors; how large these are "
+            "differs by kind of case. See the table before you use either.",
             "Contact without friction between the disc and the plate; none of the plate with "
             "itself.",
         ),
