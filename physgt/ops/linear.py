@@ -48,11 +48,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def _takes(x: Tensor, weight: Tensor) -> bool:
     return (
         USE_ONEDNN
+        and not torch.compiler.is_compiling()  # before sizes, which a program is not to depend on
         and x.ndim == 2
         and x.shape[0] * weight.numel() >= FEWEST_MULTIPLICATIONS
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
     )
 
