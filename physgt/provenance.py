@@ -52,8 +52,8 @@ def recorded(
         yield
     finally:
         session["ended"] = _now()
-        session["seconds"] = round(time.perf_counter() - seconds, 1)
-        session["cpu_seconds"] = round(time.process_time() - cpu_seconds, 1)
+        session["seconds"] = round(time.perf_counter() - seconds, 3)
+        session["cpu_seconds"] = round(time.process_time() - cpu_seconds, 3)
         _write(path, record)
 
 
