@@ -40,7 +40,8 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Family:
-    """Cases to learn from, noise in deviations, what generate is told, and how a flow sheds.
+    """Cases to learn from, noise in deviations, unrolled steps, what generate is told, and how a
+    flow sheds.
 
     quantities: of which the mean of the first component and the frequency of the second are
         compared, see physgt.quantities.
@@ -49,6 +50,7 @@ class Family:
 
     training_cases: int
     noise: float
+    unroll: int = 1
     parameters: Settings = field(default_factory=dict)
     quantities: Settings = field(default_factory=dict)
     aligned: str = ""
@@ -66,7 +68,7 @@ FAMILIES = {
         half_period=0.2,
     ),
     "heat": Family(160, 0.003),
-    "hyperelastic": Family(40, 0.003, {"cantilever": 0.0, "refinement": 0.7}),
+    "hyperelastic": Family(40, 0.003, 2, {"cantilever": 0.0, "refinement": 0.7}),
 }
 TEST_SEEDS = range(950, 958)
 LONG = 10  # times the horizon of a test case
@@ -103,8 +105,8 @@ STUDIES: dict[str, dict[str, Settings]] = {
 }  # fmt: skip
 """Per row, what differs from the case file, of which noise and unroll are set aside.
 
-noise: in that of the family, 1 where a row doesn't say; unroll, 1, and pretraining: in shares of
-the steps.
+noise: in that of the family; unroll, that of the family where a row doesn't say, and pretraining:
+in shares of the steps.
 """
 
 
@@ -149,14 +151,13 @@ def sorted_files(folder: Path) -> list[Path]:
 
 def changed_case(family: str, changes: Settings, seed: int) -> Settings:
     """The tables of the family's case file with a row's changes."""
+    told = FAMILIES[family]
     tables = copy.deepcopy(tomllib.loads(find_case(family).read_text()))
-    tables["training"] |= {
-        "seed": seed,
-        "noise": changes.get("noise", 1.0) * FAMILIES[family].noise,
-    }
-    for name, change in changes.items():
-        tables[name] = change if name not in ("task", "training") else {**tables[name], **change}
-    return tables
+    noise = changes.get("noise", 1.0) * told.noise
+    tables["training"] |= {"seed": seed, "noise": noise, **changes.get("training", {})}
+    tables["task"] |= changes.get("task", {})
+    others = {"unroll": {0.0: told.unroll}} | changes
+    return tables | {n: others[n] for n in ("unroll", "pretraining", "model") if n in others}
 
 
 def measure(
@@ -187,8 +188,7 @@ def measure(
 def with_steps(tables: Settings, training: dict[str, Trajectory], seconds: float) -> Case:
     """The case whose training takes `seconds`, from the time that a few of its steps take."""
     tables = dict(tables)
-    tables.pop("noise", None)
-    shares = tables.pop("unroll", {0.0: 1})
+    shares = tables.pop("unroll")
     pretraining = tables.pop("pretraining", 0.0)
 
     def case_of(steps: int, unroll: Mapping[int, int]) -> Case:

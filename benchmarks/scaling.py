@@ -21,7 +21,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from accuracy import FAMILIES, changed_case, make_data
+from accuracy import FAMILIES, NEAR_FAR, changed_case, make_data
 from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
@@ -57,6 +57,9 @@ def main() -> None:
             results.append(json.loads(path.read_text()))
             Console().print(table(results))
     best = best_sizes(results)
+    if len(best) < 2:
+        print("No exponent: at fewer than two budgets the best size lies between those tried.")
+        return
     exponent = float(np.polyfit(*np.log(np.array(best)).T, 1)[0])
     print(f"best size ~ budget^{exponent:.2f} (published {PUBLISHED})")
     plot(results, best, exponent, options.output / f"scaling-{options.family}.png")
@@ -66,10 +69,9 @@ def measure(
     family: str, width: int, budget: float, data: dict[str, dict[str, Trajectory]]
 ) -> dict[str, Any]:
     """Train a model of one width for one budget."""
-    tables = changed_case(family, {}, seed=0)
-    tables["model"] = {
-        "name": "near_far_transformer", "width": width, "tokens": 32, "blocks": 4, "rotary": True,
-    }  # fmt: skip
+    model = {**NEAR_FAR, "rotary": True, "width": width}
+    tables = changed_case(family, {"model": model}, seed=0)
+    tables["training"]["unroll"] = int(*tables.pop("unroll").values())
     steps = max(round(budget / step_operations(tables, data["train"])), 10)
     tables["training"] |= {"steps": steps, "validate_every": steps}
     began = time.process_time()
@@ -115,14 +117,15 @@ def one_step_error(simulator: Simulator, test: dict[str, Trajectory]) -> float:
 
 
 def best_sizes(results: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    """(budget, weights) of the lowest point of each budget's valley, within the sizes tried."""
+    """(budget, weights) of the lowest point of each valley, if that is between the sizes tried."""
     best = []
     for budget in sorted({result["budget"] for result in results}):
         row = [result for result in results if result["budget"] == budget]
         size, error = np.log([(r["weights"], r["error"]) for r in row]).T
         curvature, slope, _ = np.polyfit(size, error, 2)
-        lowest = -slope / (2 * curvature) if curvature > 0 else size[np.argmin(error)]
-        best.append((budget, float(np.exp(np.clip(lowest, size.min(), size.max())))))
+        lowest = -slope / (2 * curvature)
+        if curvature > 0 and size.min() < lowest < size.max():
+            best.append((budget, float(np.exp(lowest))))
     return best
 
 

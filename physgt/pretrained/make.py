@@ -85,7 +85,7 @@ def make(
         "training": _training(case, folder),
         "scores": scores,
         "costs": costs,
-        "measured_on": read_record(folder)["sessions"][-1],
+        "measured_on": _machine(read_record(folder)["sessions"][-1]),
     }
     output = output or work
     output.mkdir(parents=True, exist_ok=True)
@@ -168,8 +168,13 @@ def _training(case: Case, folder: Path) -> dict[str, Any]:
         "steps": case.training.steps,
         "cpu_seconds": sum(session.get("cpu_seconds", 0.0) for session in sessions),
         "sessions_without_time": sum("cpu_seconds" not in session for session in sessions),
-        "machine": {key: sessions[0][key] for key in ("device", "cores", "threads", "versions")},
+        "machine": _machine(sessions[0]),
     }
+
+
+def _machine(session: Mapping[str, Any]) -> dict[str, Any]:
+    """What others may know of it: no paths, which are in the command."""
+    return {key: session[key] for key in ("device", "cores", "threads", "versions")}
 
 
 if __name__ == "__main__":
