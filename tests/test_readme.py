@@ -61,10 +61,3 @@ def test_every_command_of_the_readme_exists(capsys):
     for word in words:
         run(word, "--help")
         assert f"physgt {word}" in capsys.readouterr().out
-
-
-def test_every_file_that_the_readme_links_is_there():
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links
-    for link in links:
-        assert (ROOT / link).is_file(), link
