@@ -76,9 +76,12 @@ LONG = 10  # times the horizon of a test case
 PHYSGTO = {"name": "physgto", "width": 64, "mlp_width": 64, "tokens": 32, "blocks": 4}
 NEAR_FAR = {"name": "near_far_transformer", "width": 64, "tokens": 32, "blocks": 4}
 MASKED = {"name": "masked_transformer", "width": 64, "blocks": 8}
+MESHGRAPHNET = {"name": "meshgraphnet", "width": 64, "blocks": 8}
+PUSHED = {"unroll": {0.0: 1, 0.5: 2}, "training": {"push_forward": True}}
+NOISY = {"noise": 3.0}
 STUDIES: dict[str, dict[str, Settings]] = {
     "models": {
-        "meshgraphnet": {"model": {"name": "meshgraphnet", "width": 64, "blocks": 8}},
+        "meshgraphnet": {"model": MESHGRAPHNET},
         "masked_transformer": {"model": MASKED},
         "masked_transformer, dilated, global": {
             "model": {**MASKED, "dilations": [2, 4], "global_nodes": 0.02}
@@ -91,16 +94,26 @@ STUDIES: dict[str, dict[str, Settings]] = {
     "training": {
         "plain": {},
         "no noise": {"noise": 0.0},
-        "three times the noise": {"noise": 3.0},
+        "three times the noise": NOISY,
         "half the time step": {"task": {"dt": 0.02}},
         "curriculum to 4 steps": {"unroll": {0.0: 1, 0.5: 2, 0.75: 4}},
-        "push-forward, 2 steps": {"unroll": {0.0: 1, 0.5: 2}, "training": {"push_forward": True}},
+        "push-forward, 2 steps": PUSHED,
         "relative L2, curriculum": {
             "unroll": {0.0: 1, 0.5: 2, 0.75: 4}, "training": {"loss": "relative_l2"}
         },
         "pre-training, a tenth": {"pretraining": 0.1},
         "bfloat16": {"training": {"bfloat16": True}},
         "batches of 4": {"training": {"batch_size": 4}},
+    },
+    "tuned": {
+        f"{model['name']}, {way}": {"model": model, **changes}
+        for model in (MESHGRAPHNET, {**NEAR_FAR, "rotary": True})
+        for way, changes in {
+            "plain": {},
+            "noise": NOISY,
+            "push-forward": PUSHED,
+            "noise, push-forward": {**NOISY, **PUSHED},
+        }.items()
     },
 }  # fmt: skip
 """Per row, what differs from the case file, of which noise and unroll are set aside.
