@@ -10,8 +10,9 @@ import pyvista as pv
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from physgt.cells import POLYHEDRON
-from physgt.datasets.lagrange_cells import with_plain_names
+from physgt.datasets.lagrange_cells import DEGREES, with_plain_names
 from physgt.errors import PhysgtError
+from physgt.higher_order import WEIGHTS
 from physgt.mesh import Mesh, is_planar
 from physgt.polyhedra import Polyhedra
 
@@ -45,6 +46,8 @@ def to_pyvista(
         grid.point_data[name] = with_z_of_vector(values)
     for name, values in (cell_data or {}).items():
         grid.cell_data[name] = with_z_of_vector(values)
+    if WEIGHTS in grid.point_data:
+        grid.GetPointData().SetRationalWeights(grid.GetPointData().GetArray(WEIGHTS))
     return grid
 
 
@@ -68,7 +71,8 @@ def from_pyvista(
     cells = grid.cast_to_unstructured_grid()
     points = np.asarray(cells.points, dtype=np.float64)
     offsets = vtk_to_numpy(cells.GetCells().GetOffsetsArray())
-    cell_types = with_plain_names(cells.celltypes, offsets)
+    cell_data = _numbers(cells.cell_data)
+    cell_types = with_plain_names(cells.celltypes, offsets, cell_data.get(DEGREES))
     flat = planar and is_planar(points, cell_types)
     mesh = Mesh(
         points=points[:, :2] if flat else points,
@@ -78,7 +82,7 @@ def from_pyvista(
         node_type=np.zeros(len(points)),
         polyhedra=_polyhedra(cells),
     )
-    return mesh, _numbers(cells.point_data), _numbers(cells.cell_data)
+    return mesh, _numbers(cells.point_data), cell_data
 
 
 class MeshKeeper:

@@ -17,7 +17,7 @@ import numpy as np
 from xarray.backends import CachingFileManager
 
 from physgt.datasets.hdf5_file import HDF5File, take_rows
-from physgt.datasets.lagrange_cells import with_plain_names
+from physgt.datasets.lagrange_cells import DEGREES, with_plain_names
 from physgt.datasets.vtkhdf_polyhedra import read_polyhedra, row_table
 from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -198,10 +198,14 @@ def _read_cells(
     num_entries = root["NumberOfConnectivityIds"][part]
     # Each part before has one offset more than it has cells.
     offsets = take_rows(root["Offsets"], cell + part, cell + part + num_cells + 1)
+    degrees = root.get(f"CellData/{DEGREES}")
+    rows = (cell, cell + num_cells)
+    if degrees is not None:
+        degrees = take_rows(degrees, *rows)
     return (
         take_rows(root["Connectivity"], entry, entry + num_entries),
         offsets,
-        with_plain_names(take_rows(root["Types"], cell, cell + num_cells), offsets),
+        with_plain_names(take_rows(root["Types"], *rows), offsets, degrees),
     )
 
 

@@ -22,6 +22,7 @@ from physgt import __version__
 from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS, POLYHEDRA_VERSION, write_polyhedra
 from physgt.datasets.vtkhdf_rows import ROWS_AHEAD, RowTable, write_rows
 from physgt.errors import PhysgtError
+from physgt.higher_order import WEIGHTS
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
 from physgt.trajectory import Trajectory
@@ -275,6 +276,8 @@ class VTKHDFWriter:
         dataset.attrs["over_time"] = table != "static"
         if field.name == "points":
             return
+        if field.name == WEIGHTS:
+            dataset.attrs["Attribute"] = np.bytes_(WEIGHTS)
         steps = self._steps
         steps[f"{GROUPS[field.location]}Offsets"][field.name] = self._tables[table].dataset
         if field.location == "global" and field not in self.fields:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physgt.higher_order import FIRST_BEZIER, FIRST_LAGRANGE, SHAPES, joined_nodes, orders
+
 Edges = tuple[tuple[int, int], ...]
 Faces = tuple[tuple[int, ...], ...]
 
@@ -77,6 +79,7 @@ class CellType:
 
     faces: what two neighbours share, as corners in order around each: the faces of a cell with a
     volume, the sides of one with an area, the ends of a line. None where it varies.
+    shape: of a cell of any order, one of SHAPES.
     """
 
     name: str
@@ -84,10 +87,27 @@ class CellType:
     num_nodes: int | None
     edges: Edges | None
     faces: Faces | None = None
+    shape: str | None = None
+
+    def sizes(self) -> tuple[int, ...]:
+        """All numbers of nodes that such a cell may have; none where it may have any."""
+        if self.shape is not None:
+            return tuple(sorted(orders(self.shape)))
+        return () if self.num_nodes is None else (self.num_nodes,)
 
 
 _ENDS: Faces = ((0,), (1,))
 _PIXEL: Edges = ((0, 1), (1, 3), (3, 2), (2, 0))
+
+
+def _of_any_order(first: int, family: str) -> dict[int, CellType]:
+    """By VTK's numbers, from that of curves on. The corners come first, as in linear cells."""
+    faces = (_ENDS, _TRIANGLE, _QUAD, _TETRA_FACES, _HEXAHEDRON_FACES, _WEDGE_FACES)
+    return {
+        number: CellType(f"{family}_{shape}", sum(SHAPES[shape]), None, None, of_shape, shape)
+        for number, (shape, of_shape) in enumerate(zip(SHAPES, faces, strict=True), start=first)
+    }
+
 
 CELL_TYPES: dict[int, CellType] = {
     1: CellType("vertex", 0, 1, (), ()),
@@ -152,6 +172,8 @@ CELL_TYPES: dict[int, CellType] = {
         _PYRAMID_FACES,
     ),
     42: CellType("polyhedron", 3, None, None),
+    **_of_any_order(FIRST_LAGRANGE, "lagrange"),
+    **_of_any_order(FIRST_BEZIER, "bezier"),
 }  # fmt: skip
 
 POLYHEDRON = 42
@@ -165,9 +187,12 @@ def edges_of_cells(number: int, nodes: np.ndarray) -> np.ndarray:
 
     `nodes` (cells, nodes per cell) holds global node numbers. Each edge comes once per cell.
     """
-    local = CELL_TYPES[number].edges
-    if local is None:
-        local = _edges_of_variable_cell(CELL_TYPES[number].name, nodes.shape[1])
+    cell, size = CELL_TYPES[number], nodes.shape[1]
+    local = cell.edges
+    if cell.shape is not None:
+        local = joined_nodes(number, cell.shape, size)
+    elif local is None:
+        local = _edges_of_variable_cell(cell.name, size)
     pairs = np.asarray(local, dtype=np.int64).reshape(-1, 2)
     return nodes[:, pairs].reshape(-1, 2).T
 

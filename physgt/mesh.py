@@ -240,10 +240,10 @@ def _check_cells(mesh: Mesh) -> None:
                 f"cell {np.flatnonzero(of_type)[0]} has the unknown VTK cell type {number}; "
                 f"known are {known}."
             )
-        cell_type = CELL_TYPES[number]
-        if cell_type.num_nodes is not None and (sizes[of_type] != cell_type.num_nodes).any():
+        possible = CELL_TYPES[number].sizes()
+        if possible and not np.isin(sizes[of_type], possible).all():
             raise PhysgtError(
-                f"a {cell_type.name} has {cell_type.num_nodes} nodes, "
+                f"a {CELL_TYPES[number].name} has {', '.join(map(str, possible))} nodes, "
                 f"found cells with {sorted(set(sizes[of_type].tolist()))}."
             )
 

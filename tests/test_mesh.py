@@ -55,7 +55,7 @@ def test_a_cell_has_the_edges_that_vtk_says_and_joins_inner_nodes_to_those_aroun
     number: int,
 ) -> None:
     cell_type = CELL_TYPES[number]
-    mesh = one_cell(cell_type.name, cell_type.num_nodes or 8)
+    mesh = one_cell(cell_type.name, (*cell_type.sizes(), 8)[0])
     cell = to_pyvista(mesh).GetCell(0)
     expected: list[tuple[int, int]] = []
     for k in range(cell.GetNumberOfEdges()):
@@ -107,10 +107,11 @@ def test_cell_types_have_the_numbers_dimensions_and_node_counts_of_vtk() -> None
     for number, cell_type in CELL_TYPES.items():
         if cell_type.name == "polyhedron":
             continue  # see test_polyhedra.py
-        cell = to_pyvista(one_cell(cell_type.name, cell_type.num_nodes or 6)).GetCell(0)
+        size = (*cell_type.sizes(), 6)[0]
+        cell = to_pyvista(one_cell(cell_type.name, size)).GetCell(0)
         assert cell.GetCellType() == number
         assert cell.GetCellDimension() == cell_type.dimension
-        assert cell.GetNumberOfPoints() == (cell_type.num_nodes or 6)
+        assert cell.GetNumberOfPoints() == size
 
 
 def test_a_grid_of_quadrilaterals_has_its_sides_as_edges_and_no_diagonals() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from physgt.cells import CELL_TYPES
 from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.errors import PhysgtError
+from physgt.higher_order import FIRST_BEZIER, FIRST_LAGRANGE, SHAPES
 from physgt.mesh import Mesh
 
 
@@ -32,12 +33,20 @@ def seen_surface(mesh: Mesh) -> Surface:
     faces_and_volumes = dimensions >= 2
     if not faces_and_volumes.any():
         raise PhysgtError("the mesh has no faces to draw, only lines and points.")
+    drawn = replace(mesh, cell_types=_through_nodes(mesh.cell_types))
     grid = to_pyvista(
-        mesh, {"node": np.arange(mesh.num_points)}, {"cell": np.arange(mesh.num_cells)}
+        drawn, {"node": np.arange(mesh.num_points)}, {"cell": np.arange(mesh.num_cells)}
     )
-    # Mid-edge nodes of quadratic cells become corners of smaller triangles: subdivision 1.
+    # Nodes between the corners of quadratic and higher cells become corners of smaller triangles:
+    # subdivision 1.
     faces = grid.extract_cells(faces_and_volumes)  # type: ignore[arg-type]
     skin = faces.extract_surface(nonlinear_subdivision=1, algorithm="dataset_surface")
     triangles = skin.triangulate()
     nodes = np.asarray(triangles.point_data["node"])
     return Surface(nodes[triangles.regular_faces], np.asarray(triangles.cell_data["cell"]))
+
+
+def _through_nodes(cell_types: np.ndarray) -> np.ndarray:
+    """Bezier cells pass by most of their nodes; in their place Lagrange cells, which don't."""
+    bezier = (cell_types >= FIRST_BEZIER) & (cell_types < FIRST_BEZIER + len(SHAPES))
+    return np.where(bezier, cell_types - FIRST_BEZIER + FIRST_LAGRANGE, cell_types)
