@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista as pv
-from vtkmodules.vtkCommonDataModel import VTK_BEZIER_TRIANGLE
+from vtkmodules.vtkCommonDataModel import VTK_CONVEX_POINT_SET
 
 from physgt.datasets import open_trajectory
 from physgt.errors import PhysgtError
@@ -126,7 +126,7 @@ def test_an_empty_grid_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_cell_type_is_named(tmp_path: Path) -> None:
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], dtype=float)
-    grid = pv.UnstructuredGrid([3, 0, 1, 2], [VTK_BEZIER_TRIANGLE], points)
-    grid.save(tmp_path / "high.vtu")
-    with pytest.raises(PhysgtError, match=r"high\.vtu: .*unknown VTK cell type 76"):
-        open_trajectory(tmp_path / "high.vtu")
+    grid = pv.UnstructuredGrid([3, 0, 1, 2], [VTK_CONVEX_POINT_SET], points)
+    grid.save(tmp_path / "hull.vtu")
+    with pytest.raises(PhysgtError, match=r"hull\.vtu: .*unknown VTK cell type 41"):
+        open_trajectory(tmp_path / "hull.vtu")
