@@ -23,7 +23,7 @@ from physgt.boundary_file import boundary_conditions, with_tables_read
 from physgt.contact import Contact
 from physgt.errors import PhysgtError
 from physgt.quantities import check_outputs
-from physgt.task import Field, Forcing, Location, SecondOrder, Task
+from physgt.task import Field, Forcing, Location, Quasistatic, SecondOrder, Task
 
 Share = Annotated[float, Setting(ge=0, lt=1)]
 
@@ -37,12 +37,12 @@ class Section(BaseModel):
 class TargetSettings(Section):
     """order: in time; with 2 the model advances the rate, which begins as initial_rate says.
 
-    See physgt.task.SecondOrder.
+    With 0 there is no memory. See physgt.declared_fields, SecondOrder and Quasistatic.
     """
 
     components: PositiveInt = 1
     units: str = ""
-    order: Literal[1, 2] = 1
+    order: Literal[0, 1, 2] = 1
     initial_rate: str | None = None
 
 
@@ -238,9 +238,9 @@ def _target(name: str, settings: TargetSettings, location: Location) -> Field:
     declared: dict[str, Any] = {
         "components": settings.components, "units": settings.units, "location": location,
     }  # fmt: skip
-    if settings.order == 1 and settings.initial_rate is None:
-        return Field(name, **declared)
-    if settings.order == 1 or settings.initial_rate is None:
+    if settings.order != 2 and settings.initial_rate is None:
+        return (Quasistatic if settings.order == 0 else Field)(name, **declared)
+    if settings.order != 2 or settings.initial_rate is None:
         raise PhysgtError(
             f"[task.targets.{name}] order = 2 and initial_rate go together; initial_rate is "
             "'at_rest', 'history' (the start has a time dt before), or the name of a field."

@@ -88,6 +88,28 @@ class SecondOrder(Field):
     initial_rate: str = "at_rest"
 
 
+class Quasistatic(Field):
+    """A target without memory, as the points of a solid that is slow: it is in equilibrium always.
+
+    It follows from where the boundary is, and from forcings that don't change over time. The model
+    predicts its value, not by how much it changes, and doesn't see what it was before: errors
+    don't add up over time, and there is no trend to go on with.
+    """
+
+
+def target_to_plain(target: Field) -> dict[str, Any]:
+    """Plain values for JSON; target_from_plain is the inverse."""
+    order = {"order": 0} if isinstance(target, Quasistatic) else {}
+    return {**asdict(target), **order}
+
+
+def target_from_plain(values: Mapping[str, Any]) -> Field:
+    """The inverse of target_to_plain."""
+    if "order" in values:
+        return Quasistatic(**{key: value for key, value in values.items() if key != "order"})
+    return SecondOrder(**values) if "initial_rate" in values else Field(**values)
+
+
 def require_fields(
     source: str, found: Sequence[Field], needed: Sequence[Field], *, where: str
 ) -> None:

@@ -74,7 +74,7 @@ def unrolled_loss(
     last = len(window.forcings) - 1
     steps = zip(window.forcings, window.states[:-1], window.states[1:], strict=True)
     for step, (forcing, true_state, next_state) in enumerate(steps):
-        boundary = torch.where(simulator.seen_ahead, next_state, true_state)
+        boundary = simulator.seeing_ahead(window.graph, true_state, next_state)
         state = torch.where(free_or_rate, state, boundary)
         arguments = state, forcing, next_state
         if push_forward and step < last:
@@ -102,7 +102,7 @@ def relative_l2(simulator: Simulator, graph: Graph, error: Tensor, next_state: T
     at least a thousandth of its component's deviation, so that a state at rest has a finite loss.
     """
     size = error.shape[1]
-    wrong = (error * simulator.increment.std).square()
+    wrong = (error * simulator.increment.std * simulator.unit(graph, next_state)).square()
     true = next_state[:, :size].abs().maximum(1e-3 * simulator.state.std[:size]).square()
     true = torch.where(graph.free, true, torch.zeros_like(true))
     norms = []

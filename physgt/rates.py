@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from physgt.boundary import MeshBoundary
 from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
-from physgt.task import Field, SecondOrder, Task
+from physgt.task import POINTS, Field, SecondOrder, Task
 from physgt.trajectory import Frame, Trajectory
 
 
@@ -92,17 +93,35 @@ def start_and_rates(task: Task, start: Trajectory) -> tuple[Trajectory, np.ndarr
     return start, rates
 
 
-def motion(task: Task, free: np.ndarray, state: np.ndarray, coming: np.ndarray) -> np.ndarray:
+def motion(task: Task, boundary: MeshBoundary, state: np.ndarray, coming: np.ndarray) -> np.ndarray:
     """(N, K) how far the boundary moves each node in the coming step, and the mean of all it moves.
 
     It is given to the model: where the boundary drives a node to is stated, not predicted
     (Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021, section A.1).
     The first half of the columns is 0 where a component is free. The second, the same at every
-    node, tells those far away, which a slow solid moves within the same step.
+    node, tells those far away, which a slow solid moves within the same step. Of what has no memory
+    (Quasistatic) it is not how far in this step but from 0 on, the reference configuration.
     """
-    columns = task.motion_columns
-    moves = np.where(free[:, columns], 0.0, coming[:, columns] - state[:, columns])
+    columns, free = task.motion_columns, boundary.free
+    before = np.where(task.forgotten, 0.0, state[:, : task.state_size])
+    moves = np.where(free[:, columns], 0.0, coming[:, columns] - before[:, columns])
     moved = moves[(moves != 0).any(axis=1)]
     mean = moved.mean(axis=0) if len(moved) else np.zeros(len(columns))
+    # The rounding of what cancels is no motion: scaled by its deviation it would be a loud noise.
+    mean = np.where(np.abs(mean) > 1e-6 * np.abs(moves).max(initial=0.0), mean, 0.0)
     everywhere = np.broadcast_to(mean, moves.shape)
-    return np.concatenate([moves, everywhere], axis=1).astype(state.dtype)
+    parts = [moves, everywhere]
+    if task.loaded_by_boundary:
+        parts.append(_way_to_driven(boundary, coming, task.columns(POINTS)))
+    return np.concatenate(parts, axis=1).astype(state.dtype)
+
+
+def _way_to_driven(boundary: MeshBoundary, coming: np.ndarray, columns: slice) -> np.ndarray:
+    """(N, D) from each node to the middle of the driven ones; free nodes as if they were at rest.
+
+    columns: of points in a state.
+    """
+    free, held = boundary.free[:, columns], boundary.held[:, columns]
+    now = boundary.points + np.where(free, 0.0, coming[:, columns])
+    driven = (~free & ~held).any(axis=1)
+    return now[driven].mean(axis=0) - now if driven.any() else np.zeros_like(now)

@@ -130,11 +130,11 @@ class Samples:
 
     def _read(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """States (N, S + R) at times dt apart, and all that is given for the steps between them."""
-        task, free = self.task, self._boundaries[index].free
+        task, boundary = self.task, self._boundaries[index]
         targets, forcings = self._frames(index, times)
         rates = [self._first_rates(index, times[0], targets[0])]
         rates += [rates_between(task, *pair) for pair in pairwise(targets)]
-        motions = [motion(task, free, *pair) for pair in pairwise(targets)]
+        motions = [motion(task, boundary, *pair) for pair in pairwise(targets)]
         return (
             [joined(*pair) for pair in zip(targets, rates, strict=True)],
             [joined(*pair) for pair in zip(forcings[:-1], motions, strict=True)],

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from physgt.normalizer import Normalizer
 from physgt.ordering import hilbert_order
 from physgt.pretrained import find_model
 from physgt.task import POINTS, Task
+from physgt.tensor_files import read_safetensors
 
 FILE_VERSION = 2
 READABLE = (1, 2)
@@ -43,6 +43,7 @@ class Simulator(nn.Module):
     edge_length: Tensor
     second_order: Tensor
     seen_ahead: Tensor
+    forgotten: Tensor
     model: Any  # an nn.Module of the table MODELS; typed as such, its attributes would be unknown
 
     def __init__(
@@ -89,6 +90,8 @@ class Simulator(nn.Module):
         self.register_buffer("second_order", second_order, persistent=False)
         ahead = torch.tensor([*task.seen_ahead, *[False] * len(second_order)])
         self.register_buffer("seen_ahead", ahead, persistent=False)
+        forgotten = torch.tensor([*task.forgotten, *[False] * len(second_order)])
+        self.register_buffer("forgotten", forgotten, persistent=False)
         self.register_buffer("origin", torch.zeros(space_dimension))
         self.register_buffer("extent", torch.ones(()))
         self.register_buffer("edge_length", torch.ones(()))
@@ -137,7 +140,7 @@ class Simulator(nn.Module):
         geometry = self.model.embed_geometry(scaled)
 
         def step(state: Tensor, forcing: Tensor) -> Tensor:
-            inputs = self._model_inputs(state, forcing)
+            inputs = self._model_inputs(self.remembered(graph, state), forcing)
             return self.advanced(graph, state, self.model(scaled, *inputs, geometry))
 
         return step
@@ -147,11 +150,18 @@ class Simulator(nn.Module):
 
         Of components of second order it is the increment of the rate.
         """
+        state = self.remembered(graph, state)
         if self.task.moves:
             graph = graph.moved(state[:, self.task.columns(POINTS)])
         scaled = graph.scaled(self.origin, self.extent, self.edge_length)
         normalized: Tensor = self.model(scaled, *self._model_inputs(state, forcing))
         return normalized
+
+    def remembered(self, graph: Graph, state: Tensor) -> Tensor:
+        """`state` (N, S + R) as the model sees it: 0 where it is free and has no memory."""
+        if not any(self.task.forgotten):
+            return state
+        return state.masked_fill(self.with_rates(graph.free) & self.forgotten, 0.0)
 
     def _model_inputs(self, state: Tensor, forcing: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised targets (N, S), and all else that a node is given: (N, F + K + R)."""
@@ -160,10 +170,16 @@ class Simulator(nn.Module):
         given = self.forcing.normalize(forcing)
         return targets, torch.cat([given, rates], 1) if len(self.second_order) else given
 
+    def seeing_ahead(self, graph: Graph, state: Tensor, next_state: Tensor) -> Tensor:
+        """`state` with what isn't free as a step sees it: where the task says so, as it will be."""
+        ahead = self.seen_ahead & ~self.with_rates(graph.free)
+        return torch.where(ahead, next_state, state)
+
     def advanced(self, graph: Graph, state: Tensor, normalized: Tensor) -> Tensor:
         """The state (N, S + R) to which a normalised increment leads."""
-        change = self.increment.denormalize(normalized) + self._carried(state)
-        targets = state[:, : self.task.state_size]
+        added = self.increment.denormalize(normalized) * self.unit(graph, state)
+        change = added + self._carried(state)
+        targets = self.remembered(graph, state)[:, : self.task.state_size]
         advanced = torch.where(graph.free, targets + change, targets)
         if not len(self.second_order):
             return advanced
@@ -175,13 +191,38 @@ class Simulator(nn.Module):
 
         0 where the model has no say, so that a loss may run over all nodes.
         """
-        normalized = self.increment.normalize(self.increment_between(state, next_state))
+        added = self.increment_between(graph, state, next_state)
+        normalized = self.increment.normalize(added)
         return torch.where(graph.free, normalized, torch.zeros_like(normalized))
 
-    def increment_between(self, state: Tensor, next_state: Tensor) -> Tensor:
-        """(N, S) what a model has to add to `state` so that the step ends at `next_state`."""
+    def increment_between(self, graph: Graph, state: Tensor, next_state: Tensor) -> Tensor:
+        """(N, S) what a model has to add to `state` so that the step ends at `next_state`.
+
+        In the units that `unit` tells.
+        """
         size = self.task.state_size
-        return next_state[:, :size] - state[:, :size] - self._carried(state)
+        before = self.remembered(graph, state)[:, :size]
+        added = next_state[:, :size] - before - self._carried(state)
+        if not self.task.loaded_by_boundary:
+            return added
+        return added / self.unit(graph, state).clamp(min=torch.finfo(added.dtype).tiny)
+
+    def unit(self, graph: Graph, state: Tensor) -> Tensor:
+        """(N, S), or 1: in what the model measures what it adds to a state.
+
+        Where the boundary is all that loads a body without memory, it is how far the boundary has
+        moved at most: a body that nothing has moved is at rest, small motions are as precise as
+        large ones, and a linear body takes no learning of how far.
+        """
+        if not self.task.loaded_by_boundary:
+            return state.new_ones(())
+        columns = self.task.columns(POINTS)
+        driven = state[:, columns].masked_fill(graph.free[:, columns], 0.0)
+        ways = torch.linalg.vector_norm(driven, dim=1)
+        longest = ways.new_zeros(graph.num_graphs)
+        longest = longest.scatter_reduce(0, graph.graph_index, ways, "amax")[graph.graph_index]
+        size = self.task.state_size
+        return torch.where(self.forgotten[:size], longest[:, None], longest.new_ones(()))
 
     def _carried(self, state: Tensor) -> Tensor:
         """(N, S), or 0: the change of targets in a step if the model adds nothing."""
@@ -243,23 +284,3 @@ class Simulator(nn.Module):
             problem = " ".join(str(error).split())
             raise PhysgtError(f"{path}: weights don't fit the model it names: {problem}") from error
         return simulator.to(device).eval()
-
-
-def read_safetensors(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The JSON under `key` of a safetensors file's metadata, and its tensors."""
-    if not path.is_file():
-        raise PhysgtError(f"{path}: no such file; expected a file that physgt train wrote.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise PhysgtError(
-            f"{path}: not a whole safetensors file ({error}); copy it again, or train again."
-        ) from error
-    if key not in metadata:
-        raise PhysgtError(
-            f"{path}: no '{key}' description inside, so it is not what physgt train wrote; "
-            "expected best.physgt or last.physgt of a run."
-        )
-    return json.loads(metadata[key]), tensors

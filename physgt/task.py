@@ -19,15 +19,19 @@ from physgt.declared_fields import (
     Field,
     Forcing,
     Location,
+    Quasistatic,
     SecondOrder,
     columns_of,
     reference_points,
+    target_from_plain,
+    target_to_plain,
     value_of,
     with_component_axis,
 )
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.sites import cell_sites
+from physgt.task_checks import check_task
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Task:
     boundary: where sets overlap, the later condition wins, component by component.
     boundary_ahead: whether a step from t to t + dt starts from the boundary values of t + dt, as
         an implicit solver's does, or from those of t, as in models of physgt's file version 1.
-        Of points and of second-order targets it starts from those of t, and is told the motion.
+        Of points and of second-order targets it starts from those of t, and is told the motion;
+        of quasistatic ones always from those of t + dt.
 
     contact: which nodes feel each other through space; for meshes that move.
 
@@ -54,54 +59,7 @@ class Task:
     contact: Contact | None = None
 
     def __post_init__(self) -> None:
-        if not self.targets:
-            raise PhysgtError("a task needs at least one target field to advance.")
-        if not self.dt > 0:
-            raise PhysgtError(f"dt = {self.dt}, expected a time step greater than 0 s.")
-        names = [f.name for f in (*self.targets, *self.forcings)]
-        if len(set(names)) < len(names):
-            raise PhysgtError(f"each field may be declared once, found {names}.")
-        self._check_locations()
-        for rule in self.boundary:
-            self._check(rule)
-        if self.contact is not None and not self.moves:
-            raise PhysgtError(
-                f"[task.contact] is for meshes that move; declare [task.targets.{POINTS}]."
-            )
-
-    def _check_locations(self) -> None:
-        for target in self.targets:
-            if target.location == "global" or target.location != self.location:
-                raise PhysgtError(
-                    f"target '{target.name}' lives on {target.location}s and "
-                    f"'{self.targets[0].name}' on {self.location}s, but a task is on nodes or on "
-                    "cells; convert the source with --to-nodes, or leave one of them out."
-                )
-            if target.name == POINTS and target.location == "cell":
-                raise PhysgtError(f"target '{POINTS}': points are those of nodes, not of cells.")
-        for forcing in self.forcings:
-            if forcing.location not in (self.location, "global"):
-                raise PhysgtError(
-                    f"forcing '{forcing.name}' lives on {forcing.location}s, but the targets on "
-                    f"{self.location}s; give all of them the same location."
-                )
-
-    def _check(self, rule: BoundaryCondition) -> None:
-        targets = {target.name: target for target in self.targets}
-        if rule.field not in targets:
-            raise PhysgtError(
-                f"boundary '{rule.nodes}' names the field '{rule.field}', "
-                f"but the targets are {sorted(targets)}."
-            )
-        components = targets[rule.field].components
-        if rule.component is not None and not 0 <= rule.component < components:
-            raise PhysgtError(
-                f"{rule.name}: the field has {components} components, numbered from 0."
-            )
-        try:
-            rule.condition.check(components if rule.component is None else 1)
-        except PhysgtError as error:
-            raise PhysgtError(f"{rule.name}: {error}") from error
+        check_task(self)
 
     @property
     def location(self) -> Location:
@@ -132,6 +90,15 @@ class Task:
         ]
 
     @property
+    def forgotten(self) -> list[bool]:
+        """For each of the S columns: whether a step forgets what is free of it (Quasistatic)."""
+        return [
+            isinstance(target, Quasistatic)
+            for target in self.targets
+            for _ in range(target.components)
+        ]
+
+    @property
     def motion_columns(self) -> list[int]:
         """The columns of which a model is told how the boundary changes them in a step.
 
@@ -144,23 +111,42 @@ class Task:
         return [
             column
             for target in self.targets
-            if target.name in driven and _keeps_its_motion(target)
+            if target.name in driven and _is_told_its_motion(target)
             for column in range(self.state_size)[self.columns(target.name)]
         ]
 
     @property
     def motion_size(self) -> int:
         """Numbers a node that tell of the boundary's motion, see physgt.rates.motion."""
-        return 2 * len(self.motion_columns)
+        size = 2 * len(self.motion_columns)
+        if self.loaded_by_boundary:
+            size += sum(target.components for target in self.targets if target.name == POINTS)
+        return size
+
+    @property
+    def loaded_by_boundary(self) -> bool:
+        """Whether the boundary drives points that have no memory: it is then the only load.
+
+        Where it rests, all that has no memory is 0.
+        """
+        columns = self.motion_columns
+        return any(
+            isinstance(target, Quasistatic)
+            and target.name == POINTS
+            and self.columns(POINTS).start in columns
+            for target in self.targets
+        )
 
     @property
     def seen_ahead(self) -> list[bool]:
         """For each of the S columns: whether a step sees what the boundary makes of it in the end.
 
-        Points stay where they are: the current configuration is that of one time.
+        Points stay where they are: the current configuration is that of one time. Without memory
+        it is that of the step's end, the free nodes at rest.
         """
         return [
-            self.boundary_ahead and not _keeps_its_motion(target)
+            isinstance(target, Quasistatic)
+            or (self.boundary_ahead and not _is_told_its_motion(target))
             for target in self.targets
             for _ in range(target.components)
         ]
@@ -282,6 +268,7 @@ class Task:
         """Plain values for JSON; from_dict is the inverse."""
         return {
             **asdict(self),
+            "targets": [target_to_plain(target) for target in self.targets],
             "forcings": [forcing.to_plain() for forcing in self.forcings],
             "boundary": [rule.to_plain() for rule in self.boundary],
         }
@@ -290,9 +277,7 @@ class Task:
     def from_dict(cls, values: Mapping[str, Any]) -> Task:
         """The inverse of to_dict, also of that of file version 1."""
         return cls(
-            targets=tuple(
-                SecondOrder(**f) if "initial_rate" in f else Field(**f) for f in values["targets"]
-            ),
+            targets=tuple(target_from_plain(target) for target in values["targets"]),
             dt=values["dt"],
             forcings=tuple(Forcing.from_plain(forcing) for forcing in values["forcings"]),
             boundary=tuple(BoundaryCondition.from_plain(rule) for rule in values["boundary"]),
@@ -301,5 +286,5 @@ class Task:
         )
 
 
-def _keeps_its_motion(target: Field) -> bool:
+def _is_told_its_motion(target: Field) -> bool:
     return target.name == POINTS or isinstance(target, SecondOrder)

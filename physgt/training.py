@@ -33,7 +33,8 @@ from physgt.rates import needs_history
 from physgt.rollout import rollout, score
 from physgt.samples import Samples, Window
 from physgt.schedule import horizon, learning_rate, moving_average
-from physgt.simulator import Simulator, read_safetensors
+from physgt.simulator import Simulator
+from physgt.tensor_files import read_safetensors
 from physgt.trajectory import Trajectory
 
 STATE_FILE = "training_state.safetensors"
@@ -293,8 +294,10 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     )
     for graph, before, after, given in samples.steps():
         state.update(before)
-        added = simulator.increment_between(*map(torch.as_tensor, (before, after))).numpy()
-        increment.update(np.where(graph.to_mesh(graph.free), added, np.nan))
+        start, end = (torch.as_tensor(state)[graph.order] for state in (before, after))
+        start = simulator.seeing_ahead(graph, start, end)
+        added = simulator.increment_between(graph, start, end)
+        increment.update(added.masked_fill(~graph.free, torch.nan).numpy())
         forcing.update(given)
     simulator.state.set(state)
     simulator.increment.set(increment)

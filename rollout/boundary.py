@@ -63,8 +63,8 @@ class BoundaryValues:
         needed: list[Field] = [*task.targets, *kept]
         require_fields("the start", initial.declared(), needed, where="the model's task")
         self._initial = initial.frame(0, [field.name for field in needed])
-        self._boundary = task.boundary_on(self.mesh)
-        self.free = self._boundary.free
+        self.on_mesh = task.boundary_on(self.mesh)
+        self.free = self.on_mesh.free
         self._start = task.pack_state(self._initial, self.mesh)
         if prescribed is not None:
             self._check_prescribed(prescribed)
@@ -72,7 +72,7 @@ class BoundaryValues:
     @property
     def unstated(self) -> np.ndarray:
         """(N, S) bool: what the task prescribes over time and no `prescribed` tells."""
-        told = self._boundary.told
+        told = self.on_mesh.told
         return told if self.prescribed is None else np.zeros_like(told)
 
     def require_complete(self) -> None:
@@ -96,10 +96,10 @@ class BoundaryValues:
 
     def enforce(self, state: np.ndarray, time: float) -> np.ndarray:
         """`state` (N, S) with what the boundary states for `time`."""
-        enforced = self._boundary.enforce(state, time, self._start)
-        if self.prescribed is not None and self._boundary.told.any():
+        enforced = self.on_mesh.enforce(state, time, self._start)
+        if self.prescribed is not None and self.on_mesh.told.any():
             values = self.task.pack_state(self._at(time, self._prescribed_targets()), self.mesh)
-            enforced = np.where(self._boundary.told, values, enforced).astype(state.dtype)
+            enforced = np.where(self.on_mesh.told, values, enforced).astype(state.dtype)
         return enforced
 
     def ahead(self, state: np.ndarray, time: float) -> np.ndarray:
@@ -131,7 +131,7 @@ class BoundaryValues:
         return self._prescribed_targets() + changing
 
     def _prescribed_targets(self) -> list[str]:
-        told = self._boundary.told
+        told = self.on_mesh.told
         return [t.name for t in self.task.targets if told[:, self.task.columns(t.name)].any()]
 
     def _check_prescribed(self, prescribed: Trajectory) -> None:

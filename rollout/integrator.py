@@ -70,7 +70,7 @@ def given_for_step(
     """(N, F + K) forcings (N, F), and how far the boundary moves points until `time`."""
     task = boundary.task
     coming = enforced_targets(boundary, state, time)
-    return joined(forcing, motion(task, boundary.free, state, coming))
+    return joined(forcing, motion(task, boundary.on_mesh, state, coming))
 
 
 def with_boundary(

@@ -13,7 +13,8 @@ from safetensors.numpy import save
 
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
-from physgt.simulator import Simulator, read_safetensors
+from physgt.simulator import Simulator
+from physgt.tensor_files import read_safetensors
 
 KEY = "rollout"
 

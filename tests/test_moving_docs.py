@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from physgt import Simulator
+from physgt import Field, Simulator
 from physgt.case import find_case, read_case
-from physgt.task import SecondOrder
+from physgt.task import Quasistatic, SecondOrder
 
 PAGE = Path(__file__).parents[1] / "docs" / "moving_meshes.md"
-CASE, SECOND_ORDER = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+CASE, NO_MEMORY, SECOND_ORDER = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 
 
 def test_the_case_of_the_page_is_one(tmp_path: Path) -> None:
@@ -22,11 +22,18 @@ def test_the_case_of_the_page_is_one(tmp_path: Path) -> None:
     assert task.contact.max_neighbors == 16
 
 
-def test_so_is_what_it_says_of_second_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (NO_MEMORY, Quasistatic("points", 2)),
+        (SECOND_ORDER, SecondOrder("points", 2, initial_rate="history")),
+    ],
+)
+def test_so_is_what_it_says_of_other_orders(tmp_path: Path, told: str, expected: Field) -> None:
     start, end = CASE.index("[task.targets.points]"), CASE.index("[task.targets.stress]")
-    (tmp_path / "swing.toml").write_text(CASE[:start] + SECOND_ORDER + CASE[end:])
-    (points, _) = read_case(tmp_path / "swing.toml").task().targets
-    assert points == SecondOrder("points", 2, initial_rate="history")
+    (tmp_path / "other.toml").write_text(CASE[:start] + told + CASE[end:])
+    (points, _) = read_case(tmp_path / "other.toml").task().targets
+    assert points == expected
 
 
 @pytest.mark.parametrize("name", ["hyperelastic", "hyperelastic_swing"])
