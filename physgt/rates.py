@@ -99,8 +99,11 @@ def motion(task: Task, boundary: MeshBoundary, state: np.ndarray, coming: np.nda
     It is given to the model: where the boundary drives a node to is stated, not predicted
     (Pfaff et al., "Learning Mesh-Based Simulation with Graph Networks", ICLR 2021, section A.1).
     The first half of the columns is 0 where a component is free. The second, the same at every
-    node, tells those far away, which a slow solid moves within the same step. Of what has no memory
-    (Quasistatic) it is not how far in this step but from 0 on, the reference configuration.
+    node, tells those far away, which a slow solid moves within the same step.
+
+    Of points without memory (Quasistatic) it is the motion from the reference configuration on, in
+    units of how far the boundary has moved at most, so that small motions have clear directions;
+    then at every node the way to the middle of what is driven, and that unit.
     """
     columns, free = task.motion_columns, boundary.free
     before = np.where(task.forgotten, 0.0, state[:, : task.state_size])
@@ -110,10 +113,13 @@ def motion(task: Task, boundary: MeshBoundary, state: np.ndarray, coming: np.nda
     # The rounding of what cancels is no motion: scaled by its deviation it would be a loud noise.
     mean = np.where(np.abs(mean) > 1e-6 * np.abs(moves).max(initial=0.0), mean, 0.0)
     everywhere = np.broadcast_to(mean, moves.shape)
-    parts = [moves, everywhere]
+    told = np.concatenate([moves, everywhere], axis=1)
     if task.loaded_by_boundary:
-        parts.append(_way_to_driven(boundary, coming, task.columns(POINTS)))
-    return np.concatenate(parts, axis=1).astype(state.dtype)
+        farthest = np.full((len(told), 1), np.linalg.norm(moves, axis=1).max())
+        told = np.divide(told, farthest, out=np.zeros_like(told), where=farthest > 0)
+        way = _way_to_driven(boundary, coming, task.columns(POINTS))
+        told = np.concatenate([told, way, farthest], axis=1)
+    return told.astype(state.dtype)
 
 
 def _way_to_driven(boundary: MeshBoundary, coming: np.ndarray, columns: slice) -> np.ndarray:

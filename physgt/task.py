@@ -120,7 +120,7 @@ class Task:
         """Numbers a node that tell of the boundary's motion, see physgt.rates.motion."""
         size = 2 * len(self.motion_columns)
         if self.loaded_by_boundary:
-            size += sum(target.components for target in self.targets if target.name == POINTS)
+            size += 1 + sum(target.components for target in self.targets if target.name == POINTS)
         return size
 
     @property
