@@ -49,7 +49,8 @@ class HDF5File:
 
     HDF5 remembers what it has seen of a file's structure, shares that among all handles of a
     process, and does not look again. If another process writes, even old rows would then be
-    missing. So `read` opens the file again when its size or time of change is another.
+    missing. So `read` opens the file again when its size or time of change is another, and a handle
+    that is opened closes those that saw the file as it was before.
     """
 
     _open_files: ClassVar[WeakSet[HDF5File]] = WeakSet()
@@ -84,6 +85,9 @@ class HDF5File:
 
     def _open(self) -> None:
         self._state = _state(self.path)
+        for other in list(self._open_files):
+            if other._state[:2] == self._state[:2] and other._state != self._state:
+                other.close()
         try:
             self.file = h5py.File(self.path, self.mode)
         except OSError:

@@ -19,7 +19,8 @@ from xarray.backends import CachingFileManager
 from physgt.datasets.hdf5_file import HDF5File, take_rows
 from physgt.datasets.lagrange_cells import DEGREES, with_plain_names
 from physgt.datasets.vtkhdf_polyhedra import read_polyhedra, row_table
-from physgt.datasets.vtkhdf_writer import GROUPS, NUMBERS, VTKHDFWriter, write_vtkhdf
+from physgt.datasets.vtkhdf_rows import NUMBERS
+from physgt.datasets.vtkhdf_writer import GROUPS, VTKHDFWriter, write_vtkhdf
 from physgt.errors import PhysgtError
 from physgt.fields import field_dataset, field_variable, lazy_variable
 from physgt.mesh import Mesh, is_planar

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
 from physgt.datasets.byte_planes import LARGE, packed
+from physgt.errors import PhysgtError
+from physgt.mesh import Mesh
+from physgt.task import Field
+
+NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)))
+COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 ROWS_AHEAD = 1024
 """Times for which the tables of row numbers are written in advance."""
@@ -41,3 +49,52 @@ def write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:
         dataset.id.write_direct_chunk((start, *[0] * (rows.ndim - 1)), packed(rows))
     else:
         dataset[start:] = rows
+
+
+def rows_on_disk(
+    path: Path, mesh: Mesh, field: Field, values: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The rows of a field at one time as they lie on disk."""
+    if field.name not in values:
+        raise PhysgtError(
+            f"{path}: no field '{field.name}' in {sorted(values)}, but it was declared."
+        )
+    frame = np.asarray(values[field.name])
+    expected = field.frame_shape(mesh)
+    castable = np.can_cast(frame.dtype, field.dtype, "same_kind")
+    if frame.shape != expected or not castable:
+        raise PhysgtError(
+            f"{path}: field '{field.name}' was declared as {field.dtype} of shape "
+            f"{expected}, found {frame.dtype} of shape {frame.shape}."
+        )
+    frame = frame.astype(np.dtype(field.dtype).newbyteorder("="), copy=False)
+    if field.location == "global":
+        return frame[None]
+    if field.name == "points" or field.components == 2:
+        return with_three_components(frame.reshape(len(frame), -1))
+    return frame
+
+
+def with_three_components(vectors: np.ndarray) -> np.ndarray:
+    """(N, D) with zeros up to (N, 3): VTK's points are 3-D, and only triples are vectors to it."""
+    return np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
+
+
+def check_fields(path: Path, fields: Sequence[Field]) -> None:
+    """Raises PhysgtError for names and numbers that the file can't hold."""
+    names = [field.name for field in fields]
+    for field in fields:
+        if field.name in ("time", "node_type") or names.count(field.name) > 1:
+            raise PhysgtError(
+                f"{path}: field '{field.name}' is declared twice or has a name that the file "
+                "needs for itself; rename it."
+            )
+        if "/" in field.name or field.name in ("", "."):
+            raise PhysgtError(
+                f"{path}: a field can't be called '{field.name}' in an HDF5 file; rename it."
+            )
+        if np.dtype(field.dtype).name not in NUMBERS:
+            raise PhysgtError(
+                f"{path}: field '{field.name}' is {field.dtype}, which VTK can't read; "
+                f"convert it to one of {', '.join(NUMBERS)}."
+            )

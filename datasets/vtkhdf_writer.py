@@ -8,7 +8,6 @@ attributes and the reference configuration of a moving mesh lie in the group /ph
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -18,19 +17,24 @@ from typing import Any
 import h5py
 import numpy as np
 
-from physgt import __version__
-from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS, POLYHEDRA_VERSION, write_polyhedra
-from physgt.datasets.vtkhdf_rows import ROWS_AHEAD, RowTable, write_rows
+from physgt.datasets.ordered_file import OrderedFile
+from physgt.datasets.vtkhdf_head import write_head
+from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS
+from physgt.datasets.vtkhdf_rows import (
+    COMPRESSION,
+    ROWS_AHEAD,
+    RowTable,
+    check_fields,
+    rows_on_disk,
+    write_rows,
+)
 from physgt.errors import PhysgtError
 from physgt.higher_order import WEIGHTS
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
 from physgt.trajectory import Trajectory
 
-FORMAT_VERSION = (2, 0)
 GROUPS: dict[Location, str] = {"node": "PointData", "cell": "CellData", "global": "FieldData"}
-NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)))
-COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 def write_vtkhdf(trajectory: Trajectory, path: str | PathLike[str]) -> None:
@@ -73,17 +77,16 @@ class VTKHDFWriter:
         self.num_times = 0
         self._last_time = -np.inf
         static = dict(static or {})
-        _check_fields(self.path, [*self.fields, *static])
+        check_fields(self.path, [*self.fields, *static])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Whoever still reads an older file of this name keeps it.
         self.path.unlink(missing_ok=True)
-        # HDF5 1.8's layout lets one write reach NSteps and Values, see append; later layouts mark
-        # a file that was not closed as broken. Without a lock, others may read along.
-        self._file = h5py.File(self.path, "w", libver=("v108", "v108"), locking=False)
+        self._bytes = OrderedFile(self.path, "w+")
+        self._file = _hdf5(self._bytes, "w")
         try:
             self._root = self._file.create_group("VTKHDF")
             self._steps = self._create_steps()
-            self._write_head(attributes or {})
+            write_head(self._file, mesh, attributes or {}, moving=self._moving)
             self._create_groups()
             self._tables = self._make_tables()
             self._link_tables()
@@ -91,9 +94,9 @@ class VTKHDFWriter:
             for declared, values in static.items():
                 self._write_static(declared, values)
             self._series = {field.name: self._create_series(field) for field in self.fields}
-            self._file.flush()
+            self._flush()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     @classmethod
@@ -108,7 +111,8 @@ class VTKHDFWriter:
         writer = cls.__new__(cls)
         writer.path, writer.mesh, writer.fields = Path(path), mesh, tuple(fields)
         try:
-            writer._file = h5py.File(path, "r+", libver=("v108", "v108"), locking=False)
+            writer._bytes = OrderedFile(writer.path, "r+")
+            writer._file = _hdf5(writer._bytes, "r+")
         except OSError as error:
             raise PhysgtError(f"{path}: can't be written on with ({error}).") from error
         try:
@@ -118,7 +122,7 @@ class VTKHDFWriter:
             writer._tables = writer._make_tables()
             writer._drop_after(num_times)
         except BaseException:
-            writer._file.close()
+            writer.close()
             raise
         return writer
 
@@ -130,22 +134,27 @@ class VTKHDFWriter:
                 "times must be finite and increase."
             )
         for field in self.fields:
-            write_rows(self._series[field.name], self.num_times, self._rows(field, values))
+            write_rows(
+                self._series[field.name],
+                self.num_times,
+                rows_on_disk(self.path, self.mesh, field, values),
+            )
         if self.num_times % ROWS_AHEAD == 0:
             for table in self._tables.values():
                 table.extend(self.num_times + ROWS_AHEAD)
         # Readers look at NSteps alone, so all that it promises must be in the file before it is.
-        self._file.flush()
+        self._flush()
         # VTK reads all of Values into room for NSteps times, so they must grow at once. Their
         # headers lie side by side in the file, and HDF5 writes adjacent metadata in one piece.
         write_rows(self._steps["Values"], self.num_times, np.array([time]))
         self._steps.attrs.modify("NSteps", self.num_times + 1)
-        self._file.flush()
+        self._flush()
         self.num_times += 1
         self._last_time = time
 
     def close(self) -> None:
         self._file.close()
+        self._bytes.close()
 
     def __enter__(self) -> VTKHDFWriter:
         return self
@@ -161,33 +170,6 @@ class VTKHDFWriter:
     @property
     def _moving(self) -> bool:
         return any(field.name == "points" for field in self.fields)
-
-    def _write_head(self, attributes: Mapping[str, Any]) -> None:
-        mesh, root = self.mesh, self._root
-        version = FORMAT_VERSION if mesh.polyhedra is None else POLYHEDRA_VERSION
-        root.attrs["Version"] = np.array(version)
-        root.attrs["Type"] = np.bytes_("UnstructuredGrid")
-        root["NumberOfPoints"] = [mesh.num_points]
-        root["NumberOfCells"] = [mesh.num_cells]
-        root["NumberOfConnectivityIds"] = [len(mesh.connectivity)]
-        root.create_dataset("Connectivity", data=mesh.connectivity, **COMPRESSION)
-        root.create_dataset("Offsets", data=mesh.offsets, **COMPRESSION)
-        root.create_dataset("Types", data=mesh.cell_types, **COMPRESSION)
-        if mesh.polyhedra is not None:
-            write_polyhedra(root, mesh.polyhedra, **COMPRESSION)
-        own = self._file.create_group("physgt")
-        own.attrs["version"] = __version__
-        own.attrs["dimension"] = mesh.dimension
-        own["attributes"] = json.dumps(dict(attributes), default=_plain)
-        if self._moving:
-            own.create_dataset("reference_points", data=mesh.points, **COMPRESSION)
-        else:
-            points = _with_three_components(mesh.points)
-            root.create_dataset("Points", data=points, **COMPRESSION)
-        for kind, sets in (("node_sets", mesh.node_sets), ("cell_sets", mesh.cell_sets)):
-            for number, (name, ids) in enumerate(sets.items()):
-                # A set may be called "walls/upper", which HDF5 would take for a group and a member.
-                own.create_dataset(f"{kind}/{number}", data=ids).attrs["name"] = name
 
     def _create_steps(self) -> h5py.Group:
         """The group of times. Nothing may be created between NSteps and Values, see append."""
@@ -236,6 +218,14 @@ class VTKHDFWriter:
             raise PhysgtError(f"{self.path}: holds no field '{field.name}' to go on with.")
         return parent[name]
 
+    def _flush(self) -> None:
+        self._file.flush()
+        if self._bytes.failure is not None:
+            raise PhysgtError(
+                f"{self.path}: can't be written: {self._bytes.failure.strerror}. "
+                f"It holds {self.num_times} whole times."
+            ) from self._bytes.failure
+
     def _drop_after(self, num_times: int) -> None:
         found = int(self._steps.attrs["NSteps"])
         if found < num_times:
@@ -244,17 +234,22 @@ class VTKHDFWriter:
             )
         self._steps["Values"].resize(num_times, axis=0)
         self._steps.attrs.modify("NSteps", num_times)
-        self._file.flush()
         self.num_times = num_times
+        self._flush()
         self._last_time = float(self._steps["Values"][-1]) if num_times else -np.inf
 
     def _write_static(self, field: Field, values: np.ndarray) -> None:
-        rows = self._rows(field, {field.name: values})
+        rows = rows_on_disk(self.path, self.mesh, field, {field.name: values})
         dataset = self._root[GROUPS[field.location]].create_dataset(field.name, data=rows)
         self._describe(dataset, field, table="static")
 
     def _create_series(self, field: Field) -> h5py.Dataset:
-        row = self._rows(field, {field.name: np.zeros(field.frame_shape(self.mesh), field.dtype)})
+        row = rows_on_disk(
+            self.path,
+            self.mesh,
+            field,
+            {field.name: np.zeros(field.frame_shape(self.mesh), field.dtype)},
+        )
         parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
         # A chunk of global values is written many times. Compressed it would move in the file,
         # and a killed process could leave it lost.
@@ -284,54 +279,9 @@ class VTKHDFWriter:
             size = RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
             self._tables[f"size of {field.name}"] = size
 
-    def _rows(self, field: Field, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The rows of a field at one time as they lie on disk."""
-        if field.name not in values:
-            raise PhysgtError(
-                f"{self.path}: no field '{field.name}' in {sorted(values)}, but it was declared."
-            )
-        frame = np.asarray(values[field.name])
-        expected = field.frame_shape(self.mesh)
-        castable = np.can_cast(frame.dtype, field.dtype, "same_kind")
-        if frame.shape != expected or not castable:
-            raise PhysgtError(
-                f"{self.path}: field '{field.name}' was declared as {field.dtype} of shape "
-                f"{expected}, found {frame.dtype} of shape {frame.shape}."
-            )
-        frame = frame.astype(np.dtype(field.dtype).newbyteorder("="), copy=False)
-        if field.location == "global":
-            return frame[None]
-        if field.name == "points" or field.components == 2:
-            return _with_three_components(frame.reshape(len(frame), -1))
-        return frame
 
-
-def _with_three_components(vectors: np.ndarray) -> np.ndarray:
-    """(N, D) with zeros up to (N, 3): VTK's points are 3-D, and only triples are vectors to it."""
-    return np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
-
-
-def _check_fields(path: Path, fields: Sequence[Field]) -> None:
-    names = [field.name for field in fields]
-    for field in fields:
-        if field.name in ("time", "node_type") or names.count(field.name) > 1:
-            raise PhysgtError(
-                f"{path}: field '{field.name}' is declared twice or has a name that the file "
-                "needs for itself; rename it."
-            )
-        if "/" in field.name or field.name in ("", "."):
-            raise PhysgtError(
-                f"{path}: a field can't be called '{field.name}' in an HDF5 file; rename it."
-            )
-        if np.dtype(field.dtype).name not in NUMBERS:
-            raise PhysgtError(
-                f"{path}: field '{field.name}' is {field.dtype}, which VTK can't read; "
-                f"convert it to one of {', '.join(NUMBERS)}."
-            )
-
-
-def _plain(value: Any) -> Any:
-    """numpy's numbers and arrays, and paths, as JSON can hold them."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return str(value)
+def _hdf5(file: OrderedFile, mode: str) -> h5py.File:
+    """HDF5 1.8's layout lets one write reach NSteps and Values, see append; later layouts mark a
+    file that was not closed as broken.
+    """
+    return h5py.File(file, mode, libver=("v108", "v108"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import pickle
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from vtkmodules.vtkCommonDataModel import vtkPartitionedDataSet
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
 
 import physgt
+from physgt.datasets.ordered_file import OrderedFile
 from physgt.datasets.vtk_bridge import from_pyvista
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -145,6 +148,56 @@ def test_a_process_killed_while_it_writes_leaves_every_complete_time_readable(
             np.testing.assert_array_equal(frame["a"], expected)
             np.testing.assert_array_equal(frame["b"][:, 1], -expected.astype(np.float32))
             np.testing.assert_array_equal(grid.point_data["a"], expected)
+
+
+def test_whichever_write_is_the_last_the_file_can_be_read_and_its_times_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = tmp_path / "written.vtkhdf", tmp_path / "copy.vtkhdf"
+    attempt, found = OrderedFile._attempt, []
+
+    def attempt_and_read(self: OrderedFile, change: Callable[[], object]) -> None:
+        attempt(self, change)
+        shutil.copyfile(path, copy)
+        with h5py.File(copy, locking=False) as file:
+            times = file["VTKHDF/Steps/Values"][:]
+            n = len(times)
+            assert file["VTKHDF/Steps"].attrs["NSteps"] == n
+            np.testing.assert_array_equal(times, np.arange(n))
+            np.testing.assert_array_equal(file["VTKHDF/PointData/a"][: 5 * n : 5], times)
+            np.testing.assert_array_equal(file["VTKHDF/FieldData/b"][:n], times)
+        found.append(n)
+
+    with VTKHDFWriter(path, planar_mesh(), [Field("a"), Field("b", location="global")]) as writer:
+        for i in range(67):
+            if i in (0, 63):  # HDF5 divides the table that finds chunks where it has 64
+                monkeypatch.setattr(OrderedFile, "_attempt", attempt_and_read)
+            writer.append(i, {"a": np.full(5, i, np.float32), "b": np.float32(i)})
+            if i == 2:
+                monkeypatch.undo()
+    assert set(found) == {0, 1, 2, 3, 63, 64, 65, 66, 67}
+    assert len(found) > 5 * 7
+
+
+def test_a_full_disk_ends_in_an_error_and_keeps_the_whole_times(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path, numbers = tmp_path / "full.vtkhdf", np.random.default_rng(0).random((50, 5))
+    frames = [{"a": values} for values in numbers]
+    with VTKHDFWriter(path, planar_mesh(), [Field("a")]) as writer:
+        for i in range(20):
+            writer.append(i, frames[i])
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 200, before[1]))
+        with contextlib.suppress(PhysgtError):
+            for i in range(20, 50):
+                writer.append(i, frames[i])
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with pytest.raises(PhysgtError, match=r"full\.vtkhdf: can't be written: .* whole times"):
+            writer.append(50, frames[0])
+        num_times = writer.num_times
+    found = read_vtkhdf(path)
+    assert 20 < found.num_times == num_times < 50
+    np.testing.assert_array_equal(found.fields["a"].values, numbers[:num_times].astype("f4"))
 
 
 def test_the_number_of_times_and_the_times_change_by_one_write(planar_file: Path) -> None:
