@@ -23,16 +23,19 @@ Array = NDArray[np.float64]
 SIZE_ALONG = 0.03
 SIZE_ACROSS = 0.022
 
+DRAWN = ("length", "height", "width", "youngs_modulus", "deflection", "load_time")
+
 
 @dataclass(frozen=True)
 class Beam3DFamily:
     """An elastic beam, clamped at one end, that is pulled aside and swings.
 
     Each seed draws from the ranges (low, high), evenly; all else is shared. Units are m, s, Pa,
-    kg/m3; load is the largest force by volume in N/m3. It acts across the beam in a direction of
-    its own, rises and falls again as sin2 within `load_time`, and leaves the beam to swing.
-    relaxation_time is that of a Kelvin-Voigt material: a swing of angular frequency w loses the
-    share 2 pi w relaxation_time of its energy in one period.
+    kg/m3. A force by volume across the beam, in a direction of its own, rises and falls again as
+    sin2 within `load_time` and leaves the beam to swing. `deflection` is how far the tip of a
+    slender beam would rest under the largest force, in lengths: stiff beams swing as far as soft
+    ones. relaxation_time is that of a Kelvin-Voigt material: a swing of angular frequency w loses
+    the share 2 pi w relaxation_time of its energy in one period.
 
     The results are saved every `dt`, num_steps + 1 times; the first is the beam at rest.
     `refinement` divides all mesh sizes: 1 gives 300 to 700 nodes, 4 some 20,000. `substeps` are
@@ -46,7 +49,7 @@ class Beam3DFamily:
     poissons_ratio: float = 0.4
     density: float = 1100.0
     relaxation_time: float = 0.002
-    load: Range = (2e3, 6e3)
+    deflection: Range = (0.04, 0.1)
     load_time: Range = (0.3, 0.6)
     refinement: float = 1.0
     dt: float = 0.01
@@ -54,7 +57,7 @@ class Beam3DFamily:
     substeps: int = 2
 
     def __post_init__(self) -> None:
-        check_ranges(self, "length", "height", "width", "youngs_modulus", "load", "load_time")
+        check_ranges(self, *DRAWN)
         check_numbers(self, "poissons_ratio", "relaxation_time", at_least=0)
         check_numbers(self, "density", "refinement", "dt")
         check_counts(self, "num_steps", "substeps")
@@ -67,16 +70,22 @@ class Beam3DFamily:
     def draw(self, seed: int) -> Beam3DCase:
         rng = np.random.default_rng(seed)
         angle = rng.uniform(0, 2 * np.pi)
+        length, height, width, youngs_modulus, deflection, load_time = (
+            rng.uniform(*getattr(self, name)) for name in DRAWN
+        )
+        # A force f by volume bends the tip by f A L^4 / (8 E I), with I / A = h^2 / 12.
+        bent = 1.5 * length**4 / youngs_modulus
+        bent *= math.hypot(math.cos(angle) / height**2, math.sin(angle) / width**2)
         return Beam3DCase(
-            length=rng.uniform(*self.length),
-            height=rng.uniform(*self.height),
-            width=rng.uniform(*self.width),
-            youngs_modulus=rng.uniform(*self.youngs_modulus),
+            length=length,
+            height=height,
+            width=width,
+            youngs_modulus=youngs_modulus,
             poissons_ratio=self.poissons_ratio,
             density=self.density,
             relaxation_time=self.relaxation_time,
-            load=rng.uniform(*self.load),
-            load_time=rng.uniform(*self.load_time),
+            load=deflection * length / bent,
+            load_time=load_time,
             load_direction=(0.0, math.cos(angle), math.sin(angle)),
         )
 
@@ -106,13 +115,19 @@ class Beam3DFamily:
             mesh,
             times,
             {"points": points, "velocity": velocity, "load_y": loads[:, 1], "load_z": loads[:, 2]},
-            static={"youngs_modulus": np.array(case.youngs_modulus, np.float32)},
+            static={
+                name: np.array(getattr(case, name), np.float32)
+                for name in ("youngs_modulus", "length", "height", "width")
+            },
             units={
                 "points": "m",
                 "velocity": "m/s",
                 "load_y": "N/m3",
                 "load_z": "N/m3",
                 "youngs_modulus": "Pa",
+                "length": "m",
+                "height": "m",
+                "width": "m",
             },
             attributes={
                 "seed": seed,

@@ -74,19 +74,41 @@ def test_the_velocity_is_the_rate_at_which_the_points_move():
     assert np.abs(central - velocity[1:-1]).max() < 0.02 * np.abs(velocity).max()
 
 
-def test_the_pull_is_stored_over_time_and_the_material_with_it(trajectory):
+def test_the_largest_pull_would_bend_the_beam_by_the_deflection_that_was_asked_for():
+    """Of a slender beam under a force across its height, as Euler and Bernoulli say."""
+    family = Beam3DFamily(
+        length=(2.0, 2.0), deflection=(0.05, 0.05), poissons_ratio=0.0, refinement=0.5
+    )
+    case = family.draw(seed=3)
+    mesh = beam3d_mesh(case, refinement=0.5)
+    body = ElasticBody(
+        mesh,
+        Material(case.youngs_modulus, 0.0, case.density),
+        1.0,
+        mesh.node_sets["clamped"],
+        case.load_at,
+    )
+    tip = body.static_displacement(case.load_at(case.load_time / 2))[mesh.node_sets["tip"]]
+    assert np.linalg.norm(tip.mean(axis=0)) == pytest.approx(0.05 * 2.0, rel=0.02)
+
+
+def test_the_pull_is_stored_over_time_and_material_and_sizes_with_it(trajectory):
     fields, found = trajectory.fields, trajectory.attributes
     pulse = np.sin(np.pi * trajectory.times / found["load_time"]) ** 2
     for name, share in zip(("load_y", "load_z"), found["load_direction"][1:], strict=True):
         assert fields[name].dims == ("time",)
         np.testing.assert_allclose(fields[name], found["load"] * share * pulse, rtol=1e-5)
-    assert fields["youngs_modulus"].item() == pytest.approx(found["youngs_modulus"])
+    for name in ("youngs_modulus", "length", "height", "width"):
+        assert fields[name].item() == pytest.approx(found[name])
     assert {name: fields[name].attrs["units"] for name in fields.data_vars} == {
         "points": "m",
         "velocity": "m/s",
         "load_y": "N/m3",
         "load_z": "N/m3",
         "youngs_modulus": "Pa",
+        "length": "m",
+        "height": "m",
+        "width": "m",
     }
 
 
