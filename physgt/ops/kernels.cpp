@@ -23,6 +23,7 @@ namespace {
 constexpr int BLOCK = 64;  // neighbours whose weights are held at a time
 constexpr int LANES = 16;  // weights are padded to this many, the widest vector of floats
 constexpr int NODES_AT_ONCE = 64;  // a thread's share: few, for nodes that see all others
+constexpr int NODES_AHEAD = 4;     // this many nodes later, rows that are fetched now are needed
 
 template <class W>
 void exponentials(W* x, int count) {
@@ -126,6 +127,19 @@ void for_blocks(const Lists& lists, std::int64_t node, Work work) {
     }
 }
 
+// Fetches rows of the nodes in a later node's list, those of its own number and above: of the
+// others, most are in cache, as nodes lie along a curve and are worked on in its order.
+template <class... AnyRows>
+[[gnu::always_inline]] inline void fetch_ahead(const Lists& lists, std::int64_t num_nodes, std::int64_t node, int width,
+                 AnyRows... rows) {
+    const auto later = node + NODES_AHEAD;
+    if (later >= num_nodes) return;
+    for (auto e = lists.offsets[later]; e < lists.offsets[later + 1]; ++e) {
+        const auto other = lists.nodes[e];
+        if (other >= later) (fetch(rows[other], width), ...);
+    }
+}
+
 // Turns the scores of a block into weights relative to the largest score so far, and brings what
 // was added up before to the same measure.
 template <class W, int CHANNELS>
@@ -155,6 +169,7 @@ void online_softmax(Heads<CHANNELS> heads, int num_nodes, Buffers<W>& b) {
 template <class T, class W, int CHANNELS>
 void forward(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t node, Buffers<W>& b) {
     const int channels = heads.channels();
+    fetch_ahead(a.seen, a.num_nodes, node, heads.width(), a.key, a.value);
     widen(a.query[node], heads.width(), 1 / std::sqrt(W(channels)), b.own[0].data());
     std::fill_n(b.sums[0].data(), heads.width(), W(0));
     std::fill_n(b.total.data(), heads.count, W(0));
@@ -203,6 +218,7 @@ template <class T, class W, int CHANNELS>
 void query_gradient(const Attention<T>& a, Heads<CHANNELS> heads, std::int64_t i, Buffers<W>& b) {
     const int width = heads.width();
     const W scale = 1 / std::sqrt(W(heads.channels()));
+    fetch_ahead(a.seen, a.num_nodes, i, width, a.key, a.value);
     W *const q = b.own[0].data(), *const g = b.own[1].data(), *const dq = b.sums[0].data();
     widen(a.query[i], width, scale, q);
     widen(a.gradient[i], width, W(1), g);
@@ -224,6 +240,7 @@ void key_value_gradient(const Attention<T>& a, Heads<CHANNELS> heads, std::int64
                         Buffers<W>& b) {
     const int width = heads.width();
     const W scale = 1 / std::sqrt(W(heads.channels()));
+    fetch_ahead(a.seen_by, a.num_nodes, j, width, a.query, a.gradient);
     W *const k = b.own[0].data(), *const v = b.own[1].data();
     W *const dk = b.sums[0].data(), *const dv = b.sums[1].data();
     widen(a.key[j], width, scale, k);
