@@ -45,6 +45,18 @@ def in_chunks(
     return result
 
 
+def in_chunks_for_gradients(function: nn.Module, rows: Sequence[Tensor]) -> Tensor:
+    """in_chunks while gradients are recorded, function(*rows) without them.
+
+    For functions whose temporaries are no larger than what they return: these save memory by being
+    computed again, but nothing by staying in cache.
+    """
+    if torch.is_grad_enabled():
+        return in_chunks(function, rows)
+    result: Tensor = function(*rows)
+    return result
+
+
 def most_whole_rows() -> int:
     """With more rows than these, chunks are worth their while."""
     return RECOMPUTE_ROWS if torch.is_grad_enabled() else CHUNK_ROWS
