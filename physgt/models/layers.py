@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
 from physgt.ops.edges import pass_messages
-from physgt.ops.linear import Linear, linear
+from physgt.ops.linear import Linear, linear, linear_onto
 from physgt.ops.rows import rms_norm
 
 
@@ -75,16 +75,28 @@ class EdgeMLP(nn.Module):
         receivers: Tensor,
         *,
         to_senders: int = 0,
+        known: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The sums of messages at nodes (N, C), and edges + messages (E, C).
 
         nodes (N, node_width), edges (E, C = edge_width); the last layer has width C. Of a message,
         the first `to_senders` channels are summed by the edge's sender, the others by its receiver.
+        known: `contribution` of the nodes' last inputs, then `nodes` holds the others alone.
         """
-        bias = torch.cat([torch.zeros_like(self.per_edge.bias), self.per_edge.bias])
-        sent, received = linear(nodes, self.from_node, bias).chunk(2, dim=1)  # (N, hidden) each
+        if known is None:
+            products = linear(nodes, self.from_node, self._bias())  # (N, 2 hidden)
+        else:
+            products = linear_onto(known, nodes, self.from_node[:, : nodes.shape[1]])
+        sent, received = products.chunk(2, dim=1)
         weight, layers = self.per_edge.weight, self.per_edge.layers
         return pass_messages(weight, layers, edges, sent, received, senders, receivers, to_senders)
+
+    def contribution(self, inputs: Tensor) -> Tensor:
+        """(N, 2 hidden): what the last inputs of nodes (N, K) add to what they send and receive."""
+        return linear(inputs, self.from_node[:, -inputs.shape[1] :], self._bias())
+
+    def _bias(self) -> Tensor:
+        return torch.cat([torch.zeros_like(self.per_edge.bias), self.per_edge.bias])
 
 
 class PerEdge(nn.Module):

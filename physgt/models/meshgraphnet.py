@@ -24,6 +24,7 @@ from physgt.models.layers import (
     world_features,
 )
 from physgt.ops.chunks import in_chunks
+from physgt.ops.rows import LayerNorm
 
 
 class Geometry(NamedTuple):
@@ -64,7 +65,7 @@ class MeshGraphNet(nn.Module):
     ) -> None:
         super().__init__()
         self.num_node_types = num_node_types
-        norm = RMSNorm if rms_norm else nn.LayerNorm
+        norm = RMSNorm if rms_norm else LayerNorm
         inputs = state_size + forcing_size + num_node_types
         self.node_encoder = nn.Sequential(
             *mlp(inputs, width, width, hidden_layers, nn.ReLU), norm(width)

@@ -20,7 +20,7 @@ from physgt.models.layers import RMSNorm, channels_per_head, mlp
 from physgt.models.masked_transformer import GatedMLP, Projections, masked_attention
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
-from physgt.models.physgto import ProjectionAttention
+from physgt.models.projection_attention import ProjectionAttention
 from physgt.models.rotary import require_rotary_channels, rotary_angles
 from physgt.ops.chunks import in_chunks, in_chunks_for_gradients
 from physgt.ops.linear import Linear

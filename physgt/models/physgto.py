@@ -18,17 +18,21 @@ from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
     EdgeMLP,
-    channels_per_head,
     fourier_positions,
     fourier_width,
     mlp,
     num_configurations,
     with_length,
 )
+from physgt.models.projection_attention import ProjectionAttention
 from physgt.ops.chunks import in_chunks
-from physgt.ops.full_attention import full_attention
-from physgt.ops.linear import Linear
+from physgt.ops.linear import Linear, linear, linear_onto
+from physgt.ops.rows import LayerNorm
 from physgt.ops.segment import segment_sum
+
+MOST_KEPT = 1 << 24
+"""Numbers of all Contributions together that a rollout keeps. On large meshes, reading them costs
+nearly as much time as making them anew, and keeping them doubles the memory of a step."""
 
 
 class Flows(NamedTuple):
@@ -55,6 +59,23 @@ class Geometry(NamedTuple):
     flows: list[Flows]  # along the mesh's edges and, if there are any, along world edges
     positions: Tensor  # (N, P)
     graph_sizes: list[int]  # nodes of each graph of the batch
+    latest: list[Given]  # what the last step was given, empty before the first
+
+
+class Contributions(NamedTuple):
+    """What a node's position and condition add to the linear maps of a block's message passing."""
+
+    to_edges: list[Tensor]  # (N, 2 hidden), for each set of flows
+    to_nodes: Tensor  # (N, hidden)
+
+
+class Given(NamedTuple):
+    """What follows from mesh and forcing: the same in a rollout until the forcing changes."""
+
+    forcing: Tensor  # (N, F)
+    condition: Tensor  # (N, C)
+    inputs: Tensor  # (N, P + C), position and condition
+    contributions: list[Contributions]  # a block each; empty where they aren't kept
 
 
 class PhysGTO(nn.Module):
@@ -119,7 +140,7 @@ class PhysGTO(nn.Module):
         )
         self.decoder = nn.Sequential(
             Linear(2 * width, width),
-            nn.LayerNorm(width),
+            LayerNorm(width),
             nn.SiLU(),
             Linear(width, width),
             nn.SiLU(),
@@ -132,13 +153,15 @@ class PhysGTO(nn.Module):
     ) -> Tensor:
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
-        condition = self.condition(graph, forcing)  # (N, C)
+        given = self._given(graph, forcing, geometry)
         encoded = in_chunks(self.state_encoder, [state])  # (N, C)
-        nodes = in_chunks(self.fusion, [torch.cat([encoded, condition], -1)])  # (N, C)
+        nodes = in_chunks(self.fusion, [torch.cat([encoded, given.condition], -1)])  # (N, C)
         edges = [flow.edges for flow in geometry.flows]  # (E, C), (W, C)
-        for block in self.blocks:
-            nodes, edges = block(nodes, edges, condition, geometry)
-        decoded = in_chunks(self.decoder, [torch.cat([nodes, condition], -1)])
+        for number, block in enumerate(self.blocks):
+            kept = given.contributions
+            known = kept[number] if kept else block.message_passing.contributions(given.inputs)
+            nodes, edges = block(nodes, edges, known, geometry)
+        decoded = in_chunks(self.decoder, [torch.cat([nodes, given.condition], -1)])
         return F.silu(self.alpha) * decoded  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
@@ -155,7 +178,22 @@ class PhysGTO(nn.Module):
             flows=flows,
             positions=fourier_positions(graph.points, self.fourier_frequencies),
             graph_sizes=[graph.num_nodes] if one_graph else graph.graph_offsets.diff().tolist(),
+            latest=[],
         )
+
+    def _given(self, graph: Graph, forcing: Tensor, geometry: Geometry) -> Given:
+        if geometry.latest and torch.equal(geometry.latest[0].forcing, forcing):
+            return geometry.latest[0]
+        condition = self.condition(graph, forcing)
+        inputs = torch.cat([geometry.positions, condition], -1)
+        given = Given(forcing, condition, inputs, [])
+        if not torch.is_grad_enabled():
+            layers = [block.message_passing for block in self.blocks]
+            rows = graph.num_nodes * sum(layer.contribution_width for layer in layers)
+            if rows <= MOST_KEPT:
+                given.contributions.extend(layer.contributions(inputs) for layer in layers)
+            geometry.latest[:] = [given]
+        return given
 
     def condition(self, graph: Graph, forcing: Tensor) -> Tensor:
         """(N, C): node type and forcing, which the whole network is conditioned on."""
@@ -187,14 +225,14 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.message_passing = MessagePassing(width, position_width, mlp_width, world_edges)
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = LayerNorm(width)
         self.attention = ProjectionAttention(width, heads, tokens, token_self_attention)
-        self.mlp = nn.Sequential(nn.LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
+        self.mlp = nn.Sequential(LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
 
     def forward(
-        self, nodes: Tensor, edges: list[Tensor], condition: Tensor, geometry: Geometry
+        self, nodes: Tensor, edges: list[Tensor], known: Contributions, geometry: Geometry
     ) -> tuple[Tensor, list[Tensor]]:
-        node_update, edges = self.message_passing(nodes, edges, condition, geometry)
+        node_update, edges = self.message_passing(nodes, edges, known, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
         nodes = nodes + in_chunks(self.mlp, [nodes])
@@ -212,61 +250,60 @@ class MessagePassing(nn.Module):
         node_width = 2 * width + position_width
 
         def flux() -> EdgeMLP:
-            layers = nn.GELU(), Linear(mlp_width, width), nn.LayerNorm(width)
+            layers = nn.GELU(), Linear(mlp_width, width), LayerNorm(width)
             return EdgeMLP(node_width, width, mlp_width, *layers)
 
         self.flux = flux()
         self.world_flux = flux() if world_edges else None
         inputs = node_width + (2 * width if world_edges else width)
-        self.node = nn.Sequential(*mlp(inputs, mlp_width, width, 1, nn.GELU), nn.LayerNorm(width))
+        self.node = NodeMLP(*mlp(inputs, mlp_width, width, 1, nn.GELU), LayerNorm(width))
+
+    @property
+    def fluxes(self) -> list[EdgeMLP]:
+        return [self.flux] if self.world_flux is None else [self.flux, self.world_flux]
+
+    @property
+    def contribution_width(self) -> int:
+        """Numbers that `contributions` keeps of a node."""
+        return sum(len(flux.from_node) for flux in self.fluxes) + self.node[0].out_features
+
+    def contributions(self, inputs: Tensor) -> Contributions:
+        """inputs (N, P + C): a node's position and condition."""
+        return Contributions(
+            to_edges=[flux.contribution(inputs) for flux in self.fluxes],
+            to_nodes=self.node.contribution(inputs),
+        )
 
     def forward(
-        self, nodes: Tensor, edges: list[Tensor], condition: Tensor, geometry: Geometry
+        self, nodes: Tensor, edges: list[Tensor], known: Contributions, geometry: Geometry
     ) -> tuple[Tensor, list[Tensor]]:
-        inputs = torch.cat([nodes, geometry.positions, condition], -1)  # (N, 2C + P)
         half = (nodes.shape[1] + 1) // 2  # of the channels go to the sender
-        heard, advanced = [inputs], []
-        fluxes = [self.flux] if self.world_flux is None else [self.flux, self.world_flux]
-        for flux, flows, own in zip(fluxes, geometry.flows, edges, strict=True):
-            sums, own = flux(inputs, own, flows.senders, flows.receivers, to_senders=half)
+        heard, advanced = [nodes], []
+        each = zip(self.fluxes, geometry.flows, edges, known.to_edges, strict=True)
+        for flux, flows, own, mine in each:
+            ends = flows.senders, flows.receivers
+            sums, own = flux(nodes, own, *ends, to_senders=half, known=mine)
             sent, received = sums.tensor_split([half], dim=1)  # (N, about C/2) each
             heard += [sent / flows.num_sent, received / flows.num_received]
             advanced.append(own)
-        return in_chunks(self.node, [torch.cat(heard, -1)]), advanced  # (N, C)
+        update = in_chunks(self.node, [torch.cat(heard, -1), known.to_nodes])
+        return update, advanced  # (N, C), (E, C) and (W, C)
 
 
-class ProjectionAttention(nn.Module):
-    """Nodes to M tokens and back: every node sees every other at a cost linear in N.
+class NodeMLP(nn.Sequential):
+    """An MLP of [node | position | condition | what the node heard], split as EdgeMLP is."""
 
-    Graphs of a batch share the learned queries and nothing else: each has its own tokens, the
-    softmax over its own nodes.
-    """
+    def contribution(self, inputs: Tensor) -> Tensor:
+        """(N, hidden) of position and condition (N, P + C)."""
+        first, _, last, _ = self
+        width = last.out_features
+        return linear(inputs, first.weight[:, width : width + inputs.shape[1]], first.bias)
 
-    def __init__(self, width: int, heads: int, tokens: int, token_self_attention: bool) -> None:
-        super().__init__()
-        channels = channels_per_head(width, heads)
-        self.heads = heads
-        self.token_self_attention = token_self_attention
-        self.token_query = nn.Parameter(torch.randn(heads, tokens, channels))
-        self.key_value = Linear(width, width)
-        self.query = Linear(width, width)
-        # Shared by the heads: tokens to (key, value), or to (query, key, value).
-        projections = 3 if token_self_attention else 2
-        self.token_map = Linear(channels, projections * channels, bias=False)
-        self.out = Linear(width, width)
-
-    def forward(self, x: Tensor, graph_sizes: list[int]) -> Tensor:
-        """(N, C) -> (N, C); graph_sizes: the numbers of nodes of the graphs that lie end to end."""
-        keys = self.key_value(x).unflatten(1, (self.heads, -1)).split(graph_sizes)
-        queries = self.query(x).unflatten(1, (self.heads, -1)).split(graph_sizes)
-        parts = [self._attend(query, key) for query, key in zip(queries, keys, strict=True)]
-        return self.out(torch.cat(parts).flatten(1))
-
-    def _attend(self, query: Tensor, key: Tensor) -> Tensor:
-        """One graph: query, key (N, H, c) -> (N, H, c)."""
-        token_query = self.token_query.transpose(0, 1).to(key.dtype)  # (M, H, c)
-        tokens = full_attention(token_query, key, key)  # (M, H, c); key is value too
-        if self.token_self_attention:
-            tokens = full_attention(*self.token_map(tokens).chunk(3, dim=-1))
-            return full_attention(query, tokens, tokens)
-        return full_attention(query, *self.token_map(tokens).chunk(2, dim=-1))
+    def forward(self, node_and_heard: Tensor, known: Tensor) -> Tensor:
+        """(N, C + C), or (N, C + 2 C) with world edges -> (N, C)."""
+        first, activation, last, norm = self
+        width = last.out_features
+        heard = node_and_heard.shape[1] - width
+        weight = torch.cat([first.weight[:, :width], first.weight[:, -heard:]], 1)
+        result: Tensor = norm(last(activation(linear_onto(known, node_and_heard, weight))))
+        return result

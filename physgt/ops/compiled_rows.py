@@ -55,6 +55,17 @@ class _Norm(ctypes.Structure):
     )
 
 
+class _LayerNorm(ctypes.Structure):
+    _fields_ = (
+        ("size", _Size),
+        ("epsilon", ctypes.c_double),
+        ("x", Rows),
+        ("weight", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("out", Rows),
+    )
+
+
 class _Gate(ctypes.Structure):
     _fields_ = (
         ("size", _Size),
@@ -136,6 +147,19 @@ def rms_norm_backward(gradient: Tensor, x: Tensor, scale: Tensor) -> tuple[Tenso
     )
     call("rms_norm_backward", x.dtype, arguments)
     return out, sums.sum(0).to(scale.dtype)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """weight and bias in ACCUMULATED_IN of the type of x."""
+    out = x.new_empty(x.shape)
+    x, weight, bias = with_dense_rows(x), weight.contiguous(), bias.contiguous()
+    parameters = weight.data_ptr(), bias.data_ptr()
+    call(
+        "layer_norm",
+        x.dtype,
+        _LayerNorm(_Size.of(x), epsilon, Rows.of(x), *parameters, Rows.of(out)),
+    )
+    return out
 
 
 def gelu_gate(gate: Tensor, value: Tensor) -> Tensor:

@@ -44,7 +44,10 @@ def edge_activation(
         name = None
     # Compilers fuse by themselves.
     if name and not torch.compiler.is_compiling() and _have_kernel(product, sent, received):
-        out: Tensor = _edge_activation(product, sent, received, senders, receivers, name)
+        # An operator of torch, which has gradients, costs some microseconds more than its kernel.
+        recorded = torch.is_grad_enabled()
+        activate = _edge_activation if recorded else _kernels(product).edge_activation
+        out: Tensor = activate(product, sent, received, senders, receivers, name)
         return out
     total = product + sent.index_select(0, senders) + received.index_select(0, receivers)
     activated: Tensor = activation(total)

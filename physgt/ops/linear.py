@@ -45,6 +45,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _product(x, weight, bias)
 
 
+def linear_onto(sum_so_far: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """sum_so_far (rows, C) + linear(x, weight), without another pass over memory in bfloat16."""
+    if not _takes(x, weight):
+        return torch.addmm(sum_so_far, x, weight.T)
+    product = linear(x, weight)
+    product += sum_so_far
+    return product
+
+
 def _takes(x: Tensor, weight: Tensor) -> bool:
     return (
         USE_ONEDNN

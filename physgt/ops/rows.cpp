@@ -234,6 +234,41 @@ void rms_norm_backward(const Norm<T>& a) {
 }
 
 template <class T>
+struct LayerNorm {
+    Size size;
+    double epsilon;  // added to the variance
+    Rows<const T> x;
+    const Wide<T>*weight, *bias;
+    Rows<T> out;
+};
+
+// out = weight * (x - mean) / sqrt(variance + epsilon) + bias
+template <class T>
+void layer_norm(const LayerNorm<T>& a) {
+    using W = Wide<T>;
+    const auto channels = a.size.channels;
+    for_shares(a.size.rows, a.size.threads, [&](std::int64_t first, std::int64_t end) {
+        for (auto i = first; i < end; ++i) {
+            const T* const x = a.x[i];
+            T* const out = a.out[i];
+            W sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+            for (std::int64_t c = 0; c < channels; ++c) sum += load(x[c]);
+            const W mean = sum / static_cast<W>(channels);
+#pragma omp simd reduction(+ : squares)
+            for (std::int64_t c = 0; c < channels; ++c) {
+                squares += (load(x[c]) - mean) * (load(x[c]) - mean);
+            }
+            const W factor = 1 / std::sqrt(squares / static_cast<W>(channels) + W(a.epsilon));
+#pragma omp simd
+            for (std::int64_t c = 0; c < channels; ++c) {
+                store(out[c], a.weight[c] * ((load(x[c]) - mean) * factor) + a.bias[c]);
+            }
+        }
+    });
+}
+
+template <class T>
 struct Gate {
     Size size;
     Rows<const T> gate, value;
@@ -290,6 +325,7 @@ void gelu_gate_backward(const Gate<T>& a) {
     EXPORT void add_rows_##dtype(const Sums<T>* a) { add_rows(*a); }                           \
     EXPORT void rms_norm_##dtype(const Norm<T>* a) { rms_norm(*a); }                           \
     EXPORT void rms_norm_backward_##dtype(const Norm<T>* a) { rms_norm_backward(*a); }         \
+    EXPORT void layer_norm_##dtype(const LayerNorm<T>* a) { layer_norm(*a); }                  \
     EXPORT void gelu_gate_##dtype(const Gate<T>* a) { gelu_gate(*a); }                         \
     EXPORT void gelu_gate_backward_##dtype(const Gate<T>* a) { gelu_gate_backward(*a); }
 

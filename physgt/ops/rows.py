@@ -5,15 +5,18 @@ Kernels on the CPU; elsewhere, and where a compiler fuses by itself, the same in
 
 # No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
 
+from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from physgt.ops import compiled_rows
-from physgt.ops.library import is_available
+from physgt.ops.library import ACCUMULATED_IN, is_available
+
+Kernel = Callable[[Tensor, Tensor], Tensor]
 
 SMALL = 1e-8
 """What rms_norm adds to the root mean square; the same number stands in rows.cpp."""
@@ -22,7 +25,7 @@ SMALL = 1e-8
 def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
     """scale * x / (rms(x) + SMALL), rms over the last of two dimensions; a zero row stays zero."""
     if _have_kernel(x, scale):
-        out: Tensor = _rms_norm(x, scale)
+        out: Tensor = _unless_recorded(compiled_rows.rms_norm, _rms_norm)(x, scale)
         return out
     rms = torch.linalg.vector_norm(x, dim=-1, keepdim=True) / sqrt(x.shape[-1])
     return scale * (x / (rms + SMALL))
@@ -31,9 +34,25 @@ def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
 def gelu_gate(gate: Tensor, value: Tensor) -> Tensor:
     """GELU(gate) * value, of two tensors of the same two dimensions."""
     if _have_kernel(gate, value):
-        out: Tensor = _gelu_gate(gate, value)
+        out: Tensor = _unless_recorded(compiled_rows.gelu_gate, _gelu_gate)(gate, value)
         return out
     return F.gelu(gate) * value
+
+
+class LayerNorm(nn.LayerNorm):
+    """torch.nn.LayerNorm with weight and bias; by a kernel where no gradients are recorded."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or not _have_kernel(input):
+            return super().forward(input)
+        if self.weight.dtype != ACCUMULATED_IN[input.dtype]:
+            return super().forward(input)
+        return compiled_rows.layer_norm(input, self.weight, self.bias, self.eps)
+
+
+def _unless_recorded(kernel: Kernel, operator: Kernel) -> Kernel:
+    """An operator of torch, which has gradients, costs twenty microseconds more than the kernel."""
+    return operator if torch.is_grad_enabled() else kernel
 
 
 def _have_kernel(x: Tensor, *others: Tensor) -> bool:
