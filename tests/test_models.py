@@ -15,10 +15,11 @@ from physgt import Mesh
 from physgt.case import read_case
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
-from physgt.models import MODELS, MaskedTransformer, PhysGTO
+from physgt.models import MODELS, MaskedTransformer, PhysGTO, physgto
 from physgt.models.layers import EdgeMLP, RMSNorm, fourier_positions, mlp
 from physgt.models.masked_transformer import masked_attention
 from physgt.models.rotary import rotary_angles, rotated
+from physgt.ops import chunks
 from physgt.ops.neighbours import Neighbours
 from physgt.rollout import rollout
 from physgt.training import train
@@ -503,3 +504,33 @@ def test_fourier_positions_of_a_point_written_out():
 def test_an_mlp_has_one_linear_map_more_than_hidden_layers():
     shapes = [tuple(p.shape) for p in mlp(2, 8, 3, 2, torch.nn.ReLU).parameters() if p.ndim == 2]
     assert shapes == [(8, 2), (8, 8), (3, 8)]
+
+
+@pytest.mark.parametrize("most_kept", [0, 1 << 24])
+def test_physgto_sees_on_a_kept_geometry_that_a_forcing_changed(monkeypatch, most_kept):
+    monkeypatch.setattr(physgto, "MOST_KEPT", most_kept)
+    model = make_model("physgto").double()
+    graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
+    state, forcing = random_fields(graph)
+    with torch.inference_mode():
+        geometry = model.embed_geometry(graph)
+        for given in (forcing, forcing, 2 * forcing, forcing):
+            found = model(graph, state, given, geometry)
+            torch.testing.assert_close(found, model(graph, state, given), rtol=0, atol=1e-12)
+
+
+@every_model
+def test_gradients_in_chunks_of_rows_are_those_of_all_rows_at_once(monkeypatch, name):
+    model = make_model(name).double()
+    graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
+    state, forcing = random_fields(graph)
+
+    def gradients():
+        model.zero_grad()
+        model(graph, state, forcing).square().sum().backward()
+        return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+    expected = gradients()
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 16)
+    monkeypatch.setattr(chunks, "RECOMPUTE_ROWS", 32)
+    torch.testing.assert_close(gradients(), expected, rtol=1e-10, atol=1e-10)

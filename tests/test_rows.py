@@ -6,7 +6,7 @@ from torch.autograd import gradcheck
 from torch.library import opcheck
 
 from physgt.ops import library
-from physgt.ops.rows import gelu_gate, rms_norm
+from physgt.ops.rows import LayerNorm, gelu_gate, rms_norm
 
 needs_kernels = pytest.mark.skipif(
     not library.is_available(torch.zeros(1)), reason="needs the kernels, built by pip install"
@@ -121,3 +121,25 @@ def test_without_kernels_the_result_is_the_same(name, monkeypatch):
     monkeypatch.setattr(library, "_tell_why_not", lambda: None)
     for a, b in zip(with_gradients(ours, operands(6)), expected, strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("channels", [1, 5, 64, 100])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 2.0**-7)],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_layer_norm_is_the_formula(channels, dtype, tolerance, recorded):
+    x, weight = norm_operands(channels, dtype)
+    bias = random(channels)
+    layer = LayerNorm(channels, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    with torch.set_grad_enabled(recorded), torch.autocast("cpu", enabled=dtype == torch.bfloat16):
+        found = layer(x)
+    exact, mean = x.double(), x.double().mean(-1, keepdim=True)
+    variance = (exact - mean).square().mean(-1, keepdim=True)
+    expected = (exact - mean) / (variance + layer.eps).sqrt() * weight.double() + bias
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=4 * tolerance)

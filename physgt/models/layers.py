@@ -13,7 +13,7 @@ from physgt.errors import PhysgtError
 from physgt.graph import Graph
 from physgt.ops.edges import pass_messages
 from physgt.ops.linear import Linear, linear, linear_onto
-from physgt.ops.rows import rms_norm
+from physgt.ops.rows import LayerNorm, rms_norm
 
 
 def mlp(
@@ -107,6 +107,35 @@ class PerEdge(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(bias)
         self.layers = nn.Sequential(*layers)
+
+
+class NodeMLP(nn.Sequential):
+    """An MLP of [node | position | condition | what the node heard], split as EdgeMLP is."""
+
+    def __init__(self, inputs: int, hidden: int, width: int) -> None:
+        super().__init__(*mlp(inputs, hidden, width, 1, nn.GELU), LayerNorm(width))
+        self.width = width
+
+    def contribution(self, inputs: Tensor) -> Tensor:
+        """(N, hidden) of position and condition (N, P + C)."""
+        columns = slice(self.width, self.width + inputs.shape[1])
+        return linear(inputs, self.first.weight[:, columns], self.first.bias)
+
+    def forward(self, others: Tensor, known: Tensor) -> Tensor:  # type: ignore[override]  # split
+        """Node and heard (N, C + C), or (N, C + 2 C) with world edges, and known -> (N, C)."""
+        heard = others.shape[1] - self.width
+        weight = self.first.weight
+        weight = torch.cat([weight[:, : self.width], weight[:, -heard:]], 1)
+        x = linear_onto(known, others, weight)
+        for layer in list(self)[1:]:
+            x = layer(x)
+        return x
+
+    @property
+    def first(self) -> Linear:
+        layer = self[0]
+        assert isinstance(layer, Linear)
+        return layer
 
 
 class RMSNorm(nn.Module):

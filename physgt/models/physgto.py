@@ -8,6 +8,7 @@ F forcing components.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
     EdgeMLP,
+    NodeMLP,
     fourier_positions,
     fourier_width,
     mlp,
@@ -26,7 +28,7 @@ from physgt.models.layers import (
 )
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.ops.chunks import in_chunks
-from physgt.ops.linear import Linear, linear, linear_onto
+from physgt.ops.linear import Linear
 from physgt.ops.rows import LayerNorm
 from physgt.ops.segment import segment_sum
 
@@ -157,9 +159,8 @@ class PhysGTO(nn.Module):
         encoded = in_chunks(self.state_encoder, [state])  # (N, C)
         nodes = in_chunks(self.fusion, [torch.cat([encoded, given.condition], -1)])  # (N, C)
         edges = [flow.edges for flow in geometry.flows]  # (E, C), (W, C)
-        for number, block in enumerate(self.blocks):
-            kept = given.contributions
-            known = kept[number] if kept else block.message_passing.contributions(given.inputs)
+        contributions = given.contributions or self._contributions(given.inputs)
+        for block, known in zip(self.blocks, contributions, strict=True):
             nodes, edges = block(nodes, edges, known, geometry)
         decoded = in_chunks(self.decoder, [torch.cat([nodes, given.condition], -1)])
         return F.silu(self.alpha) * decoded  # (N, S)
@@ -188,12 +189,20 @@ class PhysGTO(nn.Module):
         inputs = torch.cat([geometry.positions, condition], -1)
         given = Given(forcing, condition, inputs, [])
         if not torch.is_grad_enabled():
-            layers = [block.message_passing for block in self.blocks]
-            rows = graph.num_nodes * sum(layer.contribution_width for layer in layers)
-            if rows <= MOST_KEPT:
-                given.contributions.extend(layer.contributions(inputs) for layer in layers)
+            width = sum(layer.contribution_width for layer in self._message_passing())
+            if graph.num_nodes * width <= MOST_KEPT:
+                given.contributions.extend(self._contributions(inputs))
             geometry.latest[:] = [given]
         return given
+
+    def _contributions(self, inputs: Tensor) -> Iterator[Contributions]:
+        """Of one block after the other, each when it is asked for."""
+        return (layer.contributions(inputs) for layer in self._message_passing())
+
+    def _message_passing(self) -> Iterator[MessagePassing]:
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            yield block.message_passing
 
     def condition(self, graph: Graph, forcing: Tensor) -> Tensor:
         """(N, C): node type and forcing, which the whole network is conditioned on."""
@@ -256,7 +265,7 @@ class MessagePassing(nn.Module):
         self.flux = flux()
         self.world_flux = flux() if world_edges else None
         inputs = node_width + (2 * width if world_edges else width)
-        self.node = NodeMLP(*mlp(inputs, mlp_width, width, 1, nn.GELU), LayerNorm(width))
+        self.node = NodeMLP(inputs, mlp_width, width)
 
     @property
     def fluxes(self) -> list[EdgeMLP]:
@@ -265,7 +274,7 @@ class MessagePassing(nn.Module):
     @property
     def contribution_width(self) -> int:
         """Numbers that `contributions` keeps of a node."""
-        return sum(len(flux.from_node) for flux in self.fluxes) + self.node[0].out_features
+        return sum(len(flux.from_node) for flux in self.fluxes) + self.node.first.out_features
 
     def contributions(self, inputs: Tensor) -> Contributions:
         """inputs (N, P + C): a node's position and condition."""
@@ -288,22 +297,3 @@ class MessagePassing(nn.Module):
             advanced.append(own)
         update = in_chunks(self.node, [torch.cat(heard, -1), known.to_nodes])
         return update, advanced  # (N, C), (E, C) and (W, C)
-
-
-class NodeMLP(nn.Sequential):
-    """An MLP of [node | position | condition | what the node heard], split as EdgeMLP is."""
-
-    def contribution(self, inputs: Tensor) -> Tensor:
-        """(N, hidden) of position and condition (N, P + C)."""
-        first, _, last, _ = self
-        width = last.out_features
-        return linear(inputs, first.weight[:, width : width + inputs.shape[1]], first.bias)
-
-    def forward(self, node_and_heard: Tensor, known: Tensor) -> Tensor:
-        """(N, C + C), or (N, C + 2 C) with world edges -> (N, C)."""
-        first, activation, last, norm = self
-        width = last.out_features
-        heard = node_and_heard.shape[1] - width
-        weight = torch.cat([first.weight[:, :width], first.weight[:, -heard:]], 1)
-        result: Tensor = norm(last(activation(linear_onto(known, node_and_heard, weight))))
-        return result

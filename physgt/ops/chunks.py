@@ -142,11 +142,12 @@ class _InChunks(torch.autograd.Function):
             with torch.enable_grad(), ctx.autocast():
                 part = ctx.function(*inputs)
             wanted = [t for t, need in zip([*inputs, *parameters], needed, strict=True) if need]
-            found = iter(torch.autograd.grad(part, wanted, out_gradient[chunk].to(part.dtype)))
+            at_part = out_gradient[chunk].to(part.dtype)
+            # Of its parameters, a function may leave some to others.
+            found = iter(torch.autograd.grad(part, wanted, at_part, allow_unused=True))
             for k, total in enumerate(totals):
-                if total is None:
+                if total is None or (gradient := next(found)) is None:
                     continue
-                gradient = next(found)
                 if k < num_rows_tensors:
                     total[chunk] = gradient
                 elif k < num_rows_tensors + num_tables:
