@@ -519,7 +519,7 @@ def test_physgto_sees_on_a_kept_geometry_that_a_forcing_changed(monkeypatch, mos
             torch.testing.assert_close(found, model(graph, state, given), rtol=0, atol=1e-12)
 
 
-@every_model
+@pytest.mark.parametrize("name", SMALL)
 def test_gradients_in_chunks_of_rows_are_those_of_all_rows_at_once(monkeypatch, name):
     model = make_model(name).double()
     graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
