@@ -104,14 +104,18 @@ class Work:
         self.state = torch.randn(nodes, 2)
         self.forcing = torch.empty(nodes, 0)
         self.train = train
-        self.geometry: dict[bool, NamedTuple] = {}  # by whether in bfloat16
+        self.geometry = {half: self._embed_geometry(half) for half in (False, True)}
+
+    @torch.inference_mode()
+    def _embed_geometry(self, half: bool) -> NamedTuple:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            geometry: NamedTuple = self.model.embed_geometry(self.graph)
+        return geometry
 
     @torch.inference_mode()
     def _roll(self) -> Tensor:
-        half = torch.is_autocast_enabled("cpu")
-        if half not in self.geometry:
-            self.geometry[half] = self.model.embed_geometry(self.graph)
-        result: Tensor = self.model(self.graph, self.state, self.forcing, self.geometry[half])
+        geometry = self.geometry[torch.is_autocast_enabled("cpu")]
+        result: Tensor = self.model(self.graph, self.state, self.forcing, geometry)
         return result
 
     def ours(self) -> Tensor:

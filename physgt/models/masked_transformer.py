@@ -20,7 +20,7 @@ from physgt.models.layers import RMSNorm, channels_per_head, mlp
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
-from physgt.ops.chunks import in_chunks, in_chunks_for_gradients
+from physgt.ops.chunks import in_chunks, in_chunks_if_many
 from physgt.ops.linear import Linear, linear
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
@@ -170,9 +170,8 @@ class Block(nn.Module):
     ) -> Tensor:
         width = nodes.shape[1]
         # Queries, keys and values in (N, 3 d), then the gate, if there is one, in (N, d).
-        projected, gate = in_chunks_for_gradients(self.project, [nodes]).tensor_split(
-            [3 * width], dim=1
-        )
+        joined = in_chunks_if_many(self.project, [nodes])
+        projected, gate = joined.tensor_split([3 * width], dim=1)
         mixed = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
         if gate.shape[1]:
             mixed = mixed * gate

@@ -22,7 +22,7 @@ from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.models.rotary import require_rotary_channels, rotary_angles
-from physgt.ops.chunks import in_chunks, in_chunks_for_gradients
+from physgt.ops.chunks import in_chunks, in_chunks_if_many
 from physgt.ops.linear import Linear
 from physgt.ops.neighbours import Neighbours
 
@@ -141,7 +141,7 @@ class Block(nn.Module):
         angles: Tensor | None,
         graph_sizes: list[int],
     ) -> Tensor:
-        projected = in_chunks_for_gradients(self.near_project, [nodes])  # (N, 3 d)
+        projected = in_chunks_if_many(self.near_project, [nodes])  # (N, 3 d)
         near = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
         nodes = nodes + self.near_out(near)
         nodes = nodes + self.far(self.far_norm(nodes), graph_sizes)

@@ -21,6 +21,9 @@ CHUNK_ROWS = 2048
 RECOMPUTE_ROWS = 4 * CHUNK_ROWS
 """With fewer rows, keeping the temporaries for the gradient is faster than computing them again."""
 
+MANY_ROWS = 16 * CHUNK_ROWS
+"""Of which even a function's smaller temporaries count in the memory of a step."""
+
 Gathered = tuple[Tensor, Tensor]
 """A table (N, C) and an index (rows,) into it: for each row, the table's row of that number."""
 
@@ -45,13 +48,13 @@ def in_chunks(
     return result
 
 
-def in_chunks_for_gradients(function: nn.Module, rows: Sequence[Tensor]) -> Tensor:
-    """in_chunks while gradients are recorded, function(*rows) without them.
+def in_chunks_if_many(function: nn.Module, rows: Sequence[Tensor]) -> Tensor:
+    """in_chunks where there are many rows or gradients are recorded, else function(*rows).
 
-    For functions whose temporaries are no larger than what they return: these save memory by being
-    computed again, but nothing by staying in cache.
+    For functions whose temporaries are no larger than what they return: to keep these in cache
+    saves less time than it takes to copy the results of chunks together.
     """
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or rows[0].shape[0] > MANY_ROWS:
         return in_chunks(function, rows)
     result: Tensor = function(*rows)
     return result
