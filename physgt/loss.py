@@ -22,16 +22,20 @@ def free_noise(
     """(N, S + R) noise for the first state of a window, in physical units, on free components only.
 
     Normal, with a standard deviation of `share` times that of each component in the training set.
-    Of components of second order the rate is noisy alone: as if the state before had the noise.
-    The target, the inverse of a step, then takes the error of the rate back.
+    Of components of second order it is that of the rate, and the last two states have noise of
+    their own: the component that of the last, the rate the difference. The target, the inverse of
+    a step, takes both back. Noise of the rate alone teaches to stop a drift, but not to return
+    from where it led: what no motion in the data does, as node against node, then adds up.
 
     Source: Sanchez-Gonzalez et al., "Learning to Simulate Complex Physics with Graph Networks",
     ICML 2020, section 4.4.
     """
     unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
-    noise = torch.as_tensor(unit, device=simulator.device) * (share * simulator.state.std)
-    if len(simulator.second_order):
-        noise[:, simulator.second_order] = 0.0
+    second_order, size = simulator.second_order, simulator.task.state_size
+    deviation = share * simulator.state.std
+    deviation[second_order] = share * simulator.state.std[size:]
+    noise = torch.as_tensor(unit, device=simulator.device) * deviation
+    noise[:, size:] += noise[:, second_order]
     return torch.where(simulator.with_rates(window.graph.free), noise, torch.zeros_like(noise))
 
 

@@ -185,18 +185,21 @@ def test_a_window_begins_where_its_rate_is_known(initial_rate: str, starts: list
         np.testing.assert_allclose(later, moved[start + 2] - moved[start], atol=1e-12)
 
 
-def test_noise_disturbs_the_rate_alone_and_the_target_takes_it_back() -> None:
+def test_noise_disturbs_the_last_two_states_and_the_target_takes_both_back() -> None:
+    """x + p leads to x' with the rate v + p - q, where x and the state before it had p and q."""
     simulator = simulator_of(motion_of("history", LEFT_HELD), falls)
     simulator.state.std.copy_(torch.tensor([10.0, 10.0, 0.3, 0.3]))
     window = window_of(simulator)
     noise = free_noise(simulator, window, 0.5, np.random.default_rng(0))
     free = window.graph.free.all(dim=1)
-    assert (noise[:, :2] == 0).all()
+    now, before = noise[free, :2], noise[free, :2] - noise[free, 2:]
     assert (noise[~free] == 0).all()
-    assert 0.1 < noise[free, 2:].std() < 0.2
+    assert 0.1 < now.std() < 0.2
+    assert 0.1 < before.std() < 0.2
+    assert abs((now * before).mean()) < 0.3 * 0.15**2
     clean = simulator.target(window.graph, window.states[0], window.states[1])
     noisy = simulator.target(window.graph, window.states[0] + noise, window.states[1])
-    torch.testing.assert_close(noisy[free], clean[free] - noise[free, 2:])
+    torch.testing.assert_close(noisy[free], clean[free] - 2 * now + before)
 
 
 def test_an_exact_law_has_no_loss_however_long_it_is_unrolled() -> None:
