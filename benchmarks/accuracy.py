@@ -43,6 +43,7 @@ class Family:
     """Cases to learn from, noise in deviations, unrolled steps, what generate is told, and how a
     flow sheds.
 
+    task: what differs from the case file's task.
     quantities: of which the mean of the first component and the frequency of the second are
         compared, see physgt.quantities.
     half_period: seconds, for the phase-aligned error of `aligned`.
@@ -52,6 +53,7 @@ class Family:
     noise: float
     unroll: int = 1
     parameters: Settings = field(default_factory=dict)
+    task: Settings = field(default_factory=dict)
     quantities: Settings = field(default_factory=dict)
     aligned: str = ""
     half_period: float = 0.0
@@ -68,7 +70,17 @@ FAMILIES = {
         half_period=0.2,
     ),
     "heat": Family(160, 0.003),
-    "hyperelastic": Family(40, 0.003, 2, {"cantilever": 0.0, "refinement": 0.7}),
+    "hyperelastic": Family(
+        40,
+        0.003,
+        2,
+        {"cantilever": 0.0, "refinement": 0.7},
+        # In steps, as the others: the case file's has no memory.
+        task={
+            "targets": {"points": {"components": 2, "units": "m"}},
+            "contact": {"radius": 0.015, "between": [["disc_surface", "surface"]]},
+        },
+    ),
 }
 TEST_SEEDS = range(950, 958)
 LONG = 10  # times the horizon of a test case
@@ -167,8 +179,9 @@ def changed_case(family: str, changes: Settings, seed: int) -> Settings:
     told = FAMILIES[family]
     tables = copy.deepcopy(tomllib.loads(find_case(family).read_text()))
     noise = changes.get("noise", 1.0) * told.noise
-    tables["training"] |= {"seed": seed, "noise": noise, **changes.get("training", {})}
-    tables["task"] |= changes.get("task", {})
+    plain = {"seed": seed, "noise": noise, "loss": "squared_error"}
+    tables["training"] |= plain | changes.get("training", {})
+    tables["task"] |= told.task | changes.get("task", {})
     others = {"unroll": {0.0: told.unroll}} | changes
     return tables | {n: others[n] for n in ("unroll", "pretraining", "model") if n in others}
 

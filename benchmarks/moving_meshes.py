@@ -4,12 +4,12 @@
     python benchmarks/moving_meshes.py FOLDER --workers 8
 
 FOLDER gets the data, the runs and the predictions; what is there already is not made again. The
-cases are hyperelastic.toml and hyperelastic_swing.toml, the plates to predict not among those that
-were learned from. Errors are root mean squares of the distance to the solver's position, over all
-nodes that are free and all times of a free rollout: relative to that of the displacement from the
-reference configuration, and in mm. `persist.` is the forecast that nothing moves any more,
-`velocity` that every node goes on as in the last step before the start; where all was at rest they
-are the same.
+plates are predicted by the model that comes with physgt, the cantilevers by one that is trained by
+hyperelastic_swing.toml; none is among those that were learned from. Errors are root mean squares
+of the distance to the solver's position, over all nodes that are free and all times of a free
+rollout: relative to that of the displacement from the reference configuration, and in mm.
+`persist.` is the forecast that nothing moves any more, `velocity` that every node goes on as in the
+last step before the start; where all was at rest they are the same.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from physgt import Simulator, Trajectory
 from physgt.case import find_case, read_case
 from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
+from physgt.pretrained import names
 from physgt.rates import needs_history
 from physgt.rollout import rollout
 from physgt.training import open_trajectories, train
@@ -32,7 +33,7 @@ SCENARIOS = {
     "hyperelastic_swing": {"pull": 0.0, "press": 0.0},
 }
 SEEDS = {
-    "hyperelastic": {"train": range(16), "validation": range(900, 904), "test": range(950, 954)},
+    "hyperelastic": {"test": range(950, 958)},
     "hyperelastic_swing": {"train": range(8), "validation": [900, 902, 903], "test": [950, 951]},
 }
 REFINEMENT = 0.7
@@ -59,6 +60,9 @@ def main() -> None:
 
 
 def trained(name: str, folder: Path) -> Simulator:
+    """The pretrained model of that name, or else one of the case of that name."""
+    if name in names():
+        return Simulator.load(name)
     best = folder / "run" / "best.physgt"
     if not best.exists():
         case = read_case(find_case(name))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import physgt.pretrained
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
@@ -19,6 +20,7 @@ from physgt.pretrained import make as maker
 from physgt.pretrained import read_card, read_record
 from physgt.pretrained.card import headline, render_card
 from physgt.pretrained.recipes import RECIPES
+from physgt.pretrained.scores import over_all_times
 
 SHIPPED = physgt.pretrained.names()
 # A coarse mesh and a short history, in which the flow sheds all the same.
@@ -86,6 +88,16 @@ def test_the_scores_of_a_card_are_those_that_physgt_score_prints(made, capsys):
     np.testing.assert_allclose(found, np.mean(means, axis=0), rtol=1e-12)
     assert rows["dynamic_modes"]["first_step"] is None
     assert rows["dynamic_modes"]["second_half"] > 0
+
+
+def test_the_error_over_all_times_is_that_of_the_norms_over_all_times():
+    """A first time at which there was nothing, one of little, and one of all but all."""
+    truth, error = np.array([0.0, 1e-6, 3.0]), np.array([4e-3, 4e-3, 0.3])
+    with np.errstate(divide="ignore"):
+        ratio = np.where(truth > 0, error / truth, np.nan)
+    scores = xr.Dataset({"rmse": ("time", error), "relative_l2": ("time", ratio)})
+    expected = np.linalg.norm(error) / np.linalg.norm(truth)
+    assert float(over_all_times(scores)) == pytest.approx(expected)
 
 
 def test_making_again_goes_on_from_what_is_there(made, tmp_path, monkeypatch):

@@ -92,15 +92,26 @@ def _errors(scores: xr.Dataset) -> dict[str, dict[str, float | None]]:
 
 def _by_kind(scores: xr.Dataset, kinds: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The errors of the prediction by kind of case and field."""
-    return {
-        kind: {
-            name: _errors(scores.isel(case=np.equal(kinds, kind).nonzero()[0]).sel(field=name))[
-                "prediction"
-            ]
+    found: dict[str, dict[str, Any]] = {}
+    for kind in sorted(set(kinds)):
+        ours = scores.isel(case=np.equal(kinds, kind).nonzero()[0])
+        together = over_all_times(ours.sel(forecast="prediction")).mean("case")
+        found[kind] = {
+            name: _errors(ours.sel(field=name))["prediction"]
+            | {"over_all_times": float(together.sel(field=name))}
             for name in scores["field"].values.tolist()
         }
-        for kind in sorted(set(kinds))
-    }
+    return found
+
+
+def over_all_times(scores: xr.Dataset) -> xr.DataArray:
+    """|prediction - reference| over |reference|, Euclidean over all nodes and times at once.
+
+    Times at which there is hardly anything yet don't rule it, as they do a mean of ratios.
+    """
+    error, ratio = scores["rmse"], scores["relative_l2"]
+    reference = (error / ratio).where(ratio.notnull(), 0.0)
+    return ((error**2).sum("time") / (reference**2).sum("time")) ** 0.5
 
 
 def _deviations(recipe: Recipe, compared: Sequence[xr.Dataset]) -> list[dict[str, Any]]:
