@@ -31,9 +31,10 @@ from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, find_case
 from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
+from physgt.fit_normalizers import fit_normalizers
 from physgt.rollout import history, oscillation, phase_aligned, rollout, score, valid_time
 from physgt.samples import Samples
-from physgt.training import Run, fit_normalizers, train
+from physgt.training import Run, train
 
 Settings = dict[str, Any]
 

@@ -16,10 +16,11 @@ import torch
 
 from physgt import BoundaryCondition, Field, Mesh, Simulator, Task, Trajectory
 from physgt.case import TrainingSettings
+from physgt.fit_normalizers import fit_normalizers
 from physgt.mesh import mesh_edges
 from physgt.rollout import rollout
 from physgt.samples import Samples
-from physgt.training import Run, fit_normalizers
+from physgt.training import Run
 
 NUM_STEPS = 40
 SETTINGS = TrainingSettings(steps=400, learning_rate=3e-3, warmup_steps=20)

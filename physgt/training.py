@@ -24,9 +24,9 @@ from physgt.case import Case, TrainingSettings
 from physgt.datasets import open_trajectory
 from physgt.errors import DivergedError, PhysgtError
 from physgt.files import written_whole
+from physgt.fit_normalizers import fit_normalizers
 from physgt.interrupts import interrupts_wait
 from physgt.loss import LOSSES, free_noise, unrolled_loss
-from physgt.normalizer import Moments
 from physgt.pretraining import reconstruction_loss
 from physgt.provenance import recorded
 from physgt.rates import needs_history
@@ -280,36 +280,6 @@ class Run:
         }
         found: dict[str, object] = json.loads(json.dumps(identity))
         return found
-
-
-def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
-    """Set every scale of `simulator` from the training trajectories, in one pass over them.
-
-    Increments are measured where the model has a say: on free components.
-    """
-    task = simulator.task
-    state, increment, forcing = (
-        Moments(len(scales.mean))
-        for scales in (simulator.state, simulator.increment, simulator.forcing)
-    )
-    for graph, before, after, given in samples.steps():
-        state.update(before)
-        start, end = (torch.as_tensor(state)[graph.order] for state in (before, after))
-        start = simulator.seeing_ahead(graph, start, end)
-        added = simulator.increment_between(graph, start, end)
-        increment.update(added.masked_fill(~graph.free, torch.nan).numpy())
-        forcing.update(given)
-    simulator.state.set(state)
-    simulator.increment.set(increment)
-    simulator.forcing.set(forcing)
-    meshes = [trajectory.mesh.points for trajectory in samples.trajectories]
-    if task.moves:  # each graph begins at its own lower corner
-        meshes = [points - points.min(axis=0) for points in meshes]
-    points = np.concatenate(meshes)
-    lengths = torch.cat([torch.linalg.vector_norm(g.edge_vectors, dim=1) for g in samples.graphs])
-    simulator.origin.copy_(torch.as_tensor(points.min(axis=0)))
-    simulator.extent.copy_(torch.as_tensor(np.ptp(points, axis=0).max()))
-    simulator.edge_length.copy_(lengths.mean())
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

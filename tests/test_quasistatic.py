@@ -14,12 +14,13 @@ from moving_case import PULL, plate, pulled_plate
 from physgt import Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.declared_fields import Forcing, Quasistatic
+from physgt.fit_normalizers import fit_normalizers
 from physgt.graph import Graph, batch_graphs
 from physgt.loss import relative_l2, unrolled_loss
 from physgt.models import MODELS
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
-from physgt.training import fit_normalizers, train
+from physgt.training import train
 from test_moving_meshes import CASE, SMALL, positions, renumbered
 
 SLOW = dataclasses.replace(

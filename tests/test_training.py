@@ -10,11 +10,12 @@ from safetensors.torch import load_file
 from heat_case import HEAT, SMALL_MODELS, build_heat_graph, heat_trajectory
 from physgt import PhysgtError, Simulator
 from physgt.case import Case, read_case
+from physgt.fit_normalizers import fit_normalizers
 from physgt.loss import unrolled_loss
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
 from physgt.schedule import learning_rate
-from physgt.training import Report, Run, fit_normalizers, open_trajectories, train
+from physgt.training import Report, Run, open_trajectories, train
 
 TRAIN = {f"case {seed}": heat_trajectory(seed) for seed in range(4)}
 UNSEEN = {"unseen": heat_trajectory(seed=9)}
