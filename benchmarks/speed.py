@@ -59,6 +59,7 @@ def plain_torch() -> Iterator[None]:
         *,
         to_senders: int = 0,
         known: Tensor | None = None,
+        edge_product: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         if known is not None:
             nodes = torch.cat([nodes, known], 1)
@@ -72,6 +73,7 @@ def plain_torch() -> Iterator[None]:
     with (
         mock.patch.object(EdgeMLP, "forward", joined),
         mock.patch.object(EdgeMLP, "contribution", lambda _, inputs: inputs),
+        mock.patch.object(EdgeMLP, "product", return_value=None),
         mock.patch.object(chunks, "CHUNK_ROWS", 1 << 60),
         mock.patch.object(chunks, "RECOMPUTE_ROWS", 1 << 60),
         mock.patch.object(linear, "USE_ONEDNN", False),

@@ -32,6 +32,11 @@ def with_length(vectors: Tensor) -> Tensor:
     return torch.cat([vectors, torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)], -1)
 
 
+def both_ways(vectors: Tensor) -> Tensor:
+    """(E, D), sender minus receiver -> (E, 2 D + 1): [-vectors | vectors | lengths]."""
+    return torch.cat([-vectors, with_length(vectors)], -1)
+
+
 def edge_features(graph: Graph) -> Tensor:
     """[vector | length] of every edge, once for each configuration that the graph has."""
     return torch.cat([with_length(vectors) for vectors in graph.configurations], -1)
@@ -76,12 +81,14 @@ class EdgeMLP(nn.Module):
         *,
         to_senders: int = 0,
         known: Tensor | None = None,
+        edge_product: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The sums of messages at nodes (N, C), and edges + messages (E, C).
 
         nodes (N, node_width), edges (E, C = edge_width); the last layer has width C. Of a message,
         the first `to_senders` channels are summed by the edge's sender, the others by its receiver.
         known: `contribution` of the nodes' last inputs, then `nodes` holds the others alone.
+        edge_product: that of the edges, where it is known and no gradients are recorded.
         """
         if known is None:
             products = linear(nodes, self.from_node, self._bias())  # (N, 2 hidden)
@@ -89,7 +96,12 @@ class EdgeMLP(nn.Module):
             products = linear_onto(known, nodes, self.from_node[:, : nodes.shape[1]])
         sent, received = products.chunk(2, dim=1)
         weight, layers = self.per_edge.weight, self.per_edge.layers
-        return pass_messages(weight, layers, edges, sent, received, senders, receivers, to_senders)
+        ends = senders, receivers
+        return pass_messages(weight, layers, edges, sent, received, *ends, to_senders, edge_product)
+
+    def product(self, edges: Tensor) -> Tensor:
+        """(E, hidden): what the edges' own inputs (E, edge_width) add to their messages."""
+        return linear(edges, self.per_edge.weight)
 
     def contribution(self, inputs: Tensor) -> Tensor:
         """(N, 2 hidden): what the last inputs of nodes (N, K) add to what they send and receive."""

@@ -20,11 +20,11 @@ from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
     EdgeMLP,
     NodeMLP,
+    both_ways,
     fourier_positions,
     fourier_width,
     mlp,
     num_configurations,
-    with_length,
 )
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.ops.chunks import in_chunks
@@ -69,6 +69,7 @@ class Contributions(NamedTuple):
 
     to_edges: list[Tensor]  # (N, 2 hidden), for each set of flows
     to_nodes: Tensor  # (N, hidden)
+    of_edges: list[Tensor | None]  # (E, hidden) of edges as the mesh has them: the first block's
 
 
 class Given(NamedTuple):
@@ -189,9 +190,10 @@ class PhysGTO(nn.Module):
         inputs = torch.cat([geometry.positions, condition], -1)
         given = Given(forcing, condition, inputs, [])
         if not torch.is_grad_enabled():
-            width = sum(layer.contribution_width for layer in self._message_passing())
-            if graph.num_nodes * width <= MOST_KEPT:
+            first, *others = self._message_passing()
+            if first.numbers_kept(graph.num_nodes, geometry.flows, 1 + len(others)) <= MOST_KEPT:
                 given.contributions.extend(self._contributions(inputs))
+                given.contributions[0].of_edges[:] = first.edge_products(geometry.flows)
             geometry.latest[:] = [given]
         return given
 
@@ -212,11 +214,6 @@ class PhysGTO(nn.Module):
         if self.forcing_encoder is not None:
             condition = condition + self.forcing_encoder(forcing)
         return condition
-
-
-def both_ways(vectors: Tensor) -> Tensor:
-    """(E, D), sender minus receiver -> (E, 2 D + 1): [-vectors | vectors | lengths]."""
-    return torch.cat([-vectors, with_length(vectors)], -1)
 
 
 class Block(nn.Module):
@@ -271,16 +268,22 @@ class MessagePassing(nn.Module):
     def fluxes(self) -> list[EdgeMLP]:
         return [self.flux] if self.world_flux is None else [self.flux, self.world_flux]
 
-    @property
-    def contribution_width(self) -> int:
-        """Numbers that `contributions` keeps of a node."""
-        return sum(len(flux.from_node) for flux in self.fluxes) + self.node.first.out_features
+    def numbers_kept(self, num_nodes: int, flows: list[Flows], blocks: int) -> int:
+        """Of the contributions to so many blocks, and the products of the first one's edges."""
+        of_node = sum(len(flux.from_node) for flux in self.fluxes) + self.node.first.out_features
+        of_edge = self.node.first.out_features
+        return blocks * num_nodes * of_node + of_edge * sum(len(flow.edges) for flow in flows)
+
+    def edge_products(self, flows: list[Flows]) -> list[Tensor]:
+        """(E, hidden) for each set of flows, of the edges that the mesh has."""
+        return [flux.product(flow.edges) for flux, flow in zip(self.fluxes, flows, strict=True)]
 
     def contributions(self, inputs: Tensor) -> Contributions:
         """inputs (N, P + C): a node's position and condition."""
         return Contributions(
             to_edges=[flux.contribution(inputs) for flux in self.fluxes],
             to_nodes=self.node.contribution(inputs),
+            of_edges=[None for _ in self.fluxes],
         )
 
     def forward(
@@ -288,10 +291,10 @@ class MessagePassing(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         half = (nodes.shape[1] + 1) // 2  # of the channels go to the sender
         heard, advanced = [nodes], []
-        each = zip(self.fluxes, geometry.flows, edges, known.to_edges, strict=True)
-        for flux, flows, own, mine in each:
+        given = zip(self.fluxes, geometry.flows, edges, known.to_edges, known.of_edges, strict=True)
+        for flux, flows, own, mine, product in given:
             ends = flows.senders, flows.receivers
-            sums, own = flux(nodes, own, *ends, to_senders=half, known=mine)
+            sums, own = flux(nodes, own, *ends, to_senders=half, known=mine, edge_product=product)
             sent, received = sums.tensor_split([half], dim=1)  # (N, about C/2) each
             heard += [sent / flows.num_sent, received / flows.num_received]
             advanced.append(own)

@@ -63,34 +63,30 @@ def pass_messages(
     senders: Tensor,
     receivers: Tensor,
     to_senders: int,
+    product: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The sums of messages at nodes, and edges + messages.
 
     message = layers(edge @ weight.T + sent[sender] + received[receiver]); layers begin with an
     activation, and each treats an edge by itself. Of a message, the first `to_senders` channels
     are summed by the edge's sender, the others by its receiver.
+    product: linear(edges, weight) where that is known and no gradients are recorded.
     Returns (N, C), (E, C).
     """
     ends = senders, receivers
     if torch.compiler.is_compiling() or edges.shape[0] <= chunks.most_whole_rows():
-        messages = _messages(weight, layers, edges, sent, received, *ends)
+        product = linear(edges, weight) if product is None else product
+        messages = _finish(layers, product, sent, received, *ends)
         parts = zip(_split(messages.to(_wide(messages)), to_senders), ends, strict=True)
         heard = [segment_sum(part, index, sent.shape[0]) for part, index in parts]
         return torch.cat(heard, dim=1), edges + messages
     parameters = weight, *layers.parameters()
     if not torch.is_grad_enabled():
-        return _in_chunks(weight, layers, edges, sent, received, *ends, to_senders)
+        return _in_chunks(weight, layers, edges, sent, received, *ends, to_senders, product)
     result: tuple[Tensor, Tensor] = _Messages.apply(
         layers, ends, to_senders, edges, sent, received, *parameters
     )
     return result
-
-
-def _messages(
-    weight: Tensor, layers: nn.Sequential, edges: Tensor, sent: Tensor, received: Tensor,
-    senders: Tensor, receivers: Tensor,
-) -> Tensor:  # fmt: skip
-    return _finish(layers, linear(edges, weight), sent, received, senders, receivers)
 
 
 def _finish(
@@ -106,12 +102,13 @@ def _finish(
 
 def _in_chunks(
     weight: Tensor, layers: nn.Sequential, edges: Tensor, sent: Tensor, received: Tensor,
-    senders: Tensor, receivers: Tensor, to_senders: int,
+    senders: Tensor, receivers: Tensor, to_senders: int, product: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     heard = updated = None
     for chunk in chunks.slices(len(edges)):
         ends = senders[chunk], receivers[chunk]
-        messages = _messages(weight, layers, edges[chunk], sent, received, *ends)
+        own = linear(edges[chunk], weight) if product is None else product[chunk]
+        messages = _finish(layers, own, sent, received, *ends)
         if heard is None or updated is None:
             width = messages.shape[1]
             heard = messages.new_zeros(len(sent), width, dtype=_wide(messages))
