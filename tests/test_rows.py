@@ -143,3 +143,11 @@ def test_a_layer_norm_is_the_formula(channels, dtype, tolerance, recorded):
     expected = (exact - mean) / (variance + layer.eps).sqrt() * weight.double() + bias
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=4 * tolerance)
+
+
+def test_what_is_too_large_for_a_layer_norm_is_no_number():
+    rows = torch.stack([torch.arange(8.0), 1e30 * torch.arange(8.0)])
+    with torch.no_grad():
+        found = LayerNorm(8)(rows)
+    assert found[0].isfinite().all()
+    assert found[1].isnan().all()

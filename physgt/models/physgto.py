@@ -189,7 +189,8 @@ class PhysGTO(nn.Module):
         condition = self.condition(graph, forcing)
         inputs = torch.cat([geometry.positions, condition], -1)
         given = Given(forcing, condition, inputs, [])
-        if not torch.is_grad_enabled():
+        # Compilers must not settle on a number of nodes.
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
             first, *others = self._message_passing()
             if first.numbers_kept(graph.num_nodes, geometry.flows, 1 + len(others)) <= MOST_KEPT:
                 given.contributions.extend(self._contributions(inputs))

@@ -54,7 +54,7 @@ def in_chunks_if_many(function: nn.Module, rows: Sequence[Tensor]) -> Tensor:
     For functions whose temporaries are no larger than what they return: to keep these in cache
     saves less time than it takes to copy the results of chunks together.
     """
-    if torch.is_grad_enabled() or rows[0].shape[0] > MANY_ROWS:
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or rows[0].shape[0] > MANY_ROWS:
         return in_chunks(function, rows)
     result: Tensor = function(*rows)
     return result

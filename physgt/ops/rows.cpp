@@ -8,6 +8,7 @@
 #include "numbers.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace {
 
@@ -259,7 +260,11 @@ void layer_norm(const LayerNorm<T>& a) {
             for (std::int64_t c = 0; c < channels; ++c) {
                 squares += (load(x[c]) - mean) * (load(x[c]) - mean);
             }
-            const W factor = 1 / std::sqrt(squares / static_cast<W>(channels) + W(a.epsilon));
+            const W variance = squares / static_cast<W>(channels) + W(a.epsilon);
+            // Where squares are too large for a number, zeros would hide that a rollout diverges.
+            const W factor = variance <= std::numeric_limits<W>::max()
+                                 ? 1 / std::sqrt(variance)
+                                 : std::numeric_limits<W>::quiet_NaN();
 #pragma omp simd
             for (std::int64_t c = 0; c < channels; ++c) {
                 store(out[c], a.weight[c] * ((load(x[c]) - mean) * factor) + a.bias[c]);
