@@ -538,3 +538,18 @@ def test_gradients_in_chunks_of_rows_are_those_of_all_rows_at_once(monkeypatch, 
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 16)
     monkeypatch.setattr(chunks, "RECOMPUTE_ROWS", 32)
     torch.testing.assert_close(gradients(), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_physgto_keeps_nothing_of_a_forcing_that_changes_in_place_nor_for_gradients():
+    model = make_model("physgto").double()
+    graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
+    state, forcing = random_fields(graph)
+    with torch.no_grad():
+        geometry = model.embed_geometry(graph)
+        model(graph, state, forcing, geometry)
+        forcing *= 2
+        found = model(graph, state, forcing, geometry)
+    expected = model(graph, state, forcing).detach()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    model(graph, state, forcing, geometry).sum().backward()
+    assert model.node_type_encoder[0].weight.grad.any()

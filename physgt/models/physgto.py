@@ -184,11 +184,12 @@ class PhysGTO(nn.Module):
         )
 
     def _given(self, graph: Graph, forcing: Tensor, geometry: Geometry) -> Given:
-        if geometry.latest and torch.equal(geometry.latest[0].forcing, forcing):
-            return geometry.latest[0]
+        kept = [] if torch.is_grad_enabled() else geometry.latest
+        if kept and torch.equal(kept[0].forcing, forcing):
+            return kept[0]
         condition = self.condition(graph, forcing)
         inputs = torch.cat([geometry.positions, condition], -1)
-        given = Given(forcing, condition, inputs, [])
+        given = Given(forcing.clone(), condition, inputs, [])  # the caller's may change in place
         # Compilers must not settle on a number of nodes.
         if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
             first, *others = self._message_passing()
