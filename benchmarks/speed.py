@@ -4,7 +4,7 @@
 
 Plain torch gathers what every edge needs into edge-sized tensors, concatenates them, and keeps all
 of it for the gradient, as published implementations do; its memory comes from the C library as that
-is set by itself. Times are the least of alternating runs: of the processor with one thread, so
+is set by itself. Times are medians of alternating runs: of the processor with one thread, so
 that other programs count less, else of the clock. A variant's matrix products are timed once more
 by themselves, one after the other with operands in cache: no step is faster than its products.
 Memory is the peak of a process that does nothing else.
@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from statistics import median
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -179,7 +180,7 @@ def build(name: str, nodes: int, dimension: int, train: bool) -> Work | Attentio
 def seconds(
     work: Work | AttentionWork, repeats: int, clock: Callable[[], float]
 ) -> dict[str, float]:
-    """The least time of each variant."""
+    """The median time of each variant."""
     times: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for repeat in range(repeats + 1):
         for variant in VARIANTS:
@@ -187,7 +188,7 @@ def seconds(
             getattr(work, variant)()
             if repeat:  # the first round warms up
                 times[variant].append(clock() - begin)
-    return {variant: min(found) for variant, found in times.items()}
+    return {variant: median(found) for variant, found in times.items()}
 
 
 class Products(TorchDispatchMode):
@@ -205,9 +206,9 @@ class Products(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def seconds(self, clock: Callable[[], float], repeats: int = 5) -> float:
-        """The least time of each, alone and with its operands in cache, times its number."""
+        """The median time of each, alone and with its operands in cache, times its number."""
         return sum(
-            count * min(self._times(func, arguments, clock, repeats))
+            count * median(self._times(func, arguments, clock, repeats))
             for (func, arguments), count in self.counts.items()
         )
 
