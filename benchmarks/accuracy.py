@@ -41,10 +41,8 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Family:
-    """Cases to learn from, noise in deviations, unrolled steps, what generate is told, and how a
-    flow sheds.
+    """Cases to learn from, noise in deviations, what generate is told, and how a flow sheds.
 
-    task: what differs from the case file's task.
     quantities: of which the mean of the first component and the frequency of the second are
         compared, see physgt.quantities.
     half_period: seconds, for the phase-aligned error of `aligned`.
@@ -52,9 +50,7 @@ class Family:
 
     training_cases: int
     noise: float
-    unroll: int = 1
     parameters: Settings = field(default_factory=dict)
-    task: Settings = field(default_factory=dict)
     quantities: Settings = field(default_factory=dict)
     aligned: str = ""
     half_period: float = 0.0
@@ -71,17 +67,7 @@ FAMILIES = {
         half_period=0.2,
     ),
     "heat": Family(160, 0.003),
-    "hyperelastic": Family(
-        40,
-        0.003,
-        2,
-        {"cantilever": 0.0, "refinement": 0.7},
-        # In steps, as the others: the case file's has no memory.
-        task={
-            "targets": {"points": {"components": 2, "units": "m"}},
-            "contact": {"radius": 0.015, "between": [["disc_surface", "surface"]]},
-        },
-    ),
+    "hyperelastic": Family(40, 0.0, parameters={"cantilever": 0.0, "refinement": 0.7}),
 }
 TEST_SEEDS = range(950, 958)
 LONG = 10  # times the horizon of a test case
@@ -131,8 +117,8 @@ STUDIES: dict[str, dict[str, Settings]] = {
 }  # fmt: skip
 """Per row, what differs from the case file, of which noise and unroll are set aside.
 
-noise: in that of the family; unroll, that of the family where a row doesn't say, and pretraining:
-in shares of the steps.
+noise: in that of the family; unroll, one step where a row doesn't say, and pretraining: in shares of
+the steps.
 """
 
 
@@ -180,10 +166,9 @@ def changed_case(family: str, changes: Settings, seed: int) -> Settings:
     told = FAMILIES[family]
     tables = copy.deepcopy(tomllib.loads(find_case(family).read_text()))
     noise = changes.get("noise", 1.0) * told.noise
-    plain = {"seed": seed, "noise": noise, "loss": "squared_error"}
-    tables["training"] |= plain | changes.get("training", {})
-    tables["task"] |= told.task | changes.get("task", {})
-    others = {"unroll": {0.0: told.unroll}} | changes
+    tables["training"] |= {"seed": seed, "noise": noise, **changes.get("training", {})}
+    tables["task"] |= changes.get("task", {})
+    others = {"unroll": {0.0: 1}} | changes
     return tables | {n: others[n] for n in ("unroll", "pretraining", "model") if n in others}
 
 

@@ -4,9 +4,10 @@
 
 Each size is trained for each budget of floating-point operations, with a learning rate that falls
 to its end within it, and measured by the error of one step over test cases. At a given budget the
-error over the number of weights is a valley: its lowest point, by a parabola through logarithms,
-is the best size. The slope of the best sizes over the budgets is the exponent that Garnier et al.
-("Training Transformers for Mesh-Based Simulations", 2025) give as 0.75.
+error over the number of weights is a valley: its lowest point, by a parabola in logarithms through
+the best size and its two neighbours, is the best size. The slope of the best sizes over the budgets
+is the exponent that Garnier et al. ("Training Transformers for Mesh-Based Simulations", 2025) give
+as 0.75.
 """
 
 from __future__ import annotations
@@ -121,11 +122,13 @@ def best_sizes(results: list[dict[str, Any]]) -> list[tuple[float, float]]:
     best = []
     for budget in sorted({result["budget"] for result in results}):
         row = [result for result in results if result["budget"] == budget]
+        row = sorted(row, key=lambda result: result["weights"])
         size, error = np.log([(r["weights"], r["error"]) for r in row]).T
-        curvature, slope, _ = np.polyfit(size, error, 2)
-        lowest = -slope / (2 * curvature)
-        if curvature > 0 and size.min() < lowest < size.max():
-            best.append((budget, float(np.exp(lowest))))
+        lowest = int(error.argmin())
+        if 0 < lowest < len(row) - 1:
+            around = slice(lowest - 1, lowest + 2)
+            curvature, slope, _ = np.polyfit(size[around], error[around], 2)
+            best.append((budget, float(np.exp(-slope / (2 * curvature)))))
     return best
 
 

@@ -110,8 +110,9 @@ def _checked(
 
 def _check_finite(where: str, frame: Frame) -> None:
     for name, values in frame.items():
-        bad = np.argwhere(~np.isfinite(values))
-        if len(bad):
+        finite = np.isfinite(values)
+        if not finite.all():
+            bad = np.argwhere(~finite)
             raise PhysgtError(
                 f"{where} field '{name}' is {values[tuple(bad[0])]} at {len(bad)} places, first at "
                 f"number {bad[0][0] if bad.shape[1] else 0}. Repair the solver's output, take "

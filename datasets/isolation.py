@@ -129,20 +129,26 @@ class ReaderProcess:
         self.request = request
         self._lock = threading.Lock()
         self._last: int | None = None
+        self._ahead: int | None = None
         self._fields: dict[str, str | np.ndarray] = {}
         self._connection: Connection
         self._start()
 
     def frame(self, index: int, name: str) -> np.ndarray:
         """A field at time number `index`. All fields of a time come together, and the last stays:
-        most who ask for one ask for the others next."""
+        most who ask for one ask for the others next. Who asks for one time after the other gets the
+        next read while he deals with this one."""
         with self._lock:
             if os.getpid() != self._owner or self._connection.closed:
                 self._start()
             if index != self._last:
+                follows = self._last is not None and index == self._last + 1
                 self._last = None
-                self._fields = {name: self._take(told) for name, told in self._ask(index).items()}
+                self._fields = self._read(index)
                 self._last = index
+                if follows and index + 1 < len(self.opened.times):
+                    self._send(index + 1)
+                    self._ahead = index + 1
             values = self._fields[name]
         if isinstance(values, str):
             raise PhysgtError(values)
@@ -151,19 +157,37 @@ class ReaderProcess:
     def close(self) -> None:
         self._connection.close()
 
+    def _read(self, index: int) -> dict[str, str | np.ndarray]:
+        """All fields of a time, be it read ahead or not."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead != index:
+            with contextlib.suppress(PhysgtError):  # what nobody has asked for after all
+                self._received(self._answer())
+            if self._connection.closed:
+                self._start()
+        if ahead != index:
+            self._send(index)
+        return self._received(self._answer())
+
     def _start(self) -> None:
         self._owner = os.getpid()
-        self._last = None
+        self._last = self._ahead = None
         self._connection = _forkserver(self._owner).connect()
         try:
             self._reader: int = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._ended() from error
-        self.opened: Opened = self._ask(self.request)
+        self._send(self.request)
+        self.opened: Opened = self._answer()
 
-    def _ask(self, question: object) -> Any:
+    def _send(self, question: object) -> None:
         try:
             self._connection.send(question)
+        except OSError as error:
+            raise self._ended() from error
+
+    def _answer(self) -> Any:
+        try:
             self._wait()
             kind, answer = self._connection.recv()
         except (EOFError, OSError) as error:
@@ -185,17 +209,26 @@ class ReaderProcess:
                     os.kill(self._reader, signal.SIGKILL)
                 raise self._ended()
 
+    def _received(
+        self, fields: dict[str, str | tuple[np.dtype, tuple[int, ...]]]
+    ) -> dict[str, str | np.ndarray]:
+        return {name: self._take(told) for name, told in fields.items()}
+
     def _take(self, told: str | tuple[np.dtype, tuple[int, ...]]) -> str | np.ndarray:
         """The values of a field of which dtype and shape are told; an error stays as it is."""
         if isinstance(told, str):
             return told
         dtype, shape = told
-        try:
-            values = np.empty(shape, dtype)
-            if values.nbytes:
-                self._connection.recv_bytes_into(values.reshape(-1).view(np.uint8).data)
-        except (EOFError, OSError) as error:
-            raise self._ended() from error
+        values = np.empty(shape, dtype)
+        view = values.reshape(-1).view(np.uint8).data
+        while view.nbytes:  # straight into the array: Connection would copy twice
+            try:
+                count = os.readv(self._connection.fileno(), [view])
+            except OSError as error:
+                raise self._ended() from error
+            if count == 0:
+                raise self._ended()
+            view = view[count:]
         return values
 
     def _ended(self) -> PhysgtError:

@@ -67,8 +67,9 @@ def _answer(connection: Connection) -> None:
                 found = {name: _field(request, trajectory, index, name) for name in names}
                 connection.send(("answer", {name: told for name, (told, _) in found.items()}))
                 for _, values in found.values():
-                    if values.nbytes:
-                        connection.send_bytes(values.reshape(-1).view(np.uint8).data)
+                    view = values.reshape(-1).view(np.uint8).data
+                    while view.nbytes:
+                        view = view[os.write(connection.fileno(), view) :]
     except (EOFError, OSError):
         return  # No one asks any more.
 

@@ -17,6 +17,9 @@ from physgt.task import Field
 NUMBERS = ("float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)))
 COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
+UNFILTERED = 0b11
+"""HDF5's mask of a chunk that neither of these filters was applied to."""
+
 ROWS_AHEAD = 1024
 """Times for which the tables of row numbers are written in advance."""
 
@@ -46,7 +49,11 @@ def write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:
     start = index * len(rows)
     dataset.resize(start + len(rows), axis=0)
     if dataset.compression and dataset.chunks == rows.shape and rows.nbytes >= LARGE:
-        dataset.id.write_direct_chunk((start, *[0] * (rows.ndim - 1)), packed(rows))
+        place, found = (start, *[0] * (rows.ndim - 1)), packed(rows)
+        if found is None:
+            dataset.id.write_direct_chunk(place, np.ascontiguousarray(rows).data, UNFILTERED)
+        else:
+            dataset.id.write_direct_chunk(place, found)
     else:
         dataset[start:] = rows
 

@@ -42,20 +42,35 @@ def test_hdf5_reads_what_was_packed(rows: np.ndarray, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", FRAMES.values(), ids=FRAMES.keys())
-def test_the_size_is_that_of_gzip_within_a_few_percent(rows: np.ndarray, tmp_path: Path) -> None:
+def test_the_size_is_that_of_gzip_within_a_few_percent_or_little_is_lost(
+    rows: np.ndarray, tmp_path: Path
+) -> None:
     by_hdf5 = data_set(tmp_path / "a.h5", rows)
     by_hdf5.resize(len(rows), axis=0)
     by_hdf5[:] = rows
     size = by_hdf5.id.get_chunk_info(0).size
-    assert len(packed(rows)) <= 1.06 * size + 100
+    found = packed(rows)
+    if found is None:
+        assert size > 0.6 * rows.nbytes
+    else:
+        assert len(found) <= 1.06 * size + 100
+
+
+def test_noise_is_written_as_it_is(tmp_path: Path) -> None:
+    noise = FRAMES["noise"]
+    written = data_set(tmp_path / "a.h5", noise)
+    write_rows(written, 0, noise)
+    assert written.id.get_chunk_info(0).size == noise.nbytes
 
 
 def test_planes_of_noise_are_copied_and_the_stream_is_whole() -> None:
-    stream = packed(FRAMES["noise"])
-    planes = FRAMES["noise"].view(np.uint8).reshape(-1, 8).T
+    rows = np.random.default_rng(0).integers(0, 2**16, 20_000)  # the two lowest bytes are any
+    stream = packed(rows)
+    assert stream is not None
+    planes = rows.view(np.uint8).reshape(-1, 8).T
     assert zlib.decompress(stream) == planes.tobytes()
-    # The five lowest bytes of these numbers are any.
-    assert all(plane.tobytes()[:1000] in stream for plane in planes[:5])
+    assert all(plane.tobytes()[:1000] in stream for plane in planes[:2])
+    assert len(stream) < 0.26 * rows.nbytes
 
 
 def test_a_time_that_is_written_again_replaces_those_behind(tmp_path: Path) -> None:

@@ -21,13 +21,17 @@ from physgt.errors import PhysgtError
 def folder(tmp_path: Path) -> Path:
     """A series of three times."""
     for i in range(3):
-        grid = pv.ImageData(dimensions=(3, 3, 2)).cast_to_unstructured_grid()
-        grid["p"] = np.arange(18.0) + 100 * i
-        grid["u"] = np.ones((18, 3), dtype=np.float32) * i
-        grid.cell_data["material"] = np.arange(4)
-        grid.field_data["load"] = [0.5 * i]
-        grid.save(tmp_path / f"flow_{i}.vtu")
+        save_flow(tmp_path, i)
     return tmp_path
+
+
+def save_flow(folder: Path, i: int, dimensions: tuple[int, int, int] = (3, 3, 2)) -> None:
+    grid = pv.ImageData(dimensions=dimensions).cast_to_unstructured_grid()
+    grid["p"] = np.arange(grid.n_points, dtype=float) + 100 * i
+    grid["u"] = np.ones((grid.n_points, 3), dtype=np.float32) * i
+    grid.cell_data["material"] = np.arange(grid.n_cells)
+    grid.field_data["load"] = [0.5 * i]
+    grid.save(folder / f"flow_{i}.vtu")
 
 
 def readers() -> list[psutil.Process]:
@@ -108,6 +112,37 @@ def test_a_reader_that_wants_too_much_memory_is_an_error(
     monkeypatch.setattr(isolation, "MEMORY_PER_BYTE", 0)
     with pytest.raises(PhysgtError, match=rf"{folder.name}.*can't be read"):
         open_trajectory(folder)
+
+
+def test_what_is_read_ahead_is_given_to_who_asks_for_it_and_to_no_one_else(folder: Path) -> None:
+    trajectory = open_trajectory(folder)
+    in_order = [trajectory.frame(i)["p"][0] for i in range(3)]
+    back_and_forth = [trajectory.frame(i)["p"][0] for i in (0, 1, 0, 1, 2, 1)]
+    assert in_order == [0, 100, 200]
+    assert back_and_forth == [0, 100, 0, 100, 200, 100]
+
+
+def test_an_error_of_what_is_read_ahead_comes_when_it_is_asked_for(folder: Path) -> None:
+    save_flow(folder, 3)
+    trajectory = open_trajectory(folder)
+    damaged = (folder / "flow_2.vtu").read_bytes()[:300]
+    (folder / "flow_2.vtu").write_bytes(damaged)
+    values = [trajectory.frame(i)["p"][0] for i in (0, 1, 0, 1)]
+    assert values == [0, 100, 0, 100]
+    with pytest.raises(PhysgtError, match=r"flow_2\.vtu"):
+        trajectory.frame(2)
+    assert trajectory.frame(3)["p"][0] == 300
+
+
+def test_a_reader_that_died_of_what_it_read_ahead_is_replaced(tmp_path: Path) -> None:
+    larger_than_the_buffer_between_processes = (61, 61, 21)
+    for i in range(3):
+        save_flow(tmp_path, i, larger_than_the_buffer_between_processes)
+    trajectory = open_trajectory(tmp_path)
+    for i in range(2):
+        trajectory.frame(i)
+    kill_readers()
+    assert trajectory.frame(0)["p"][0] == 0
 
 
 def test_more_sources_may_be_open_than_processes(folder: Path) -> None:
