@@ -112,13 +112,14 @@ STUDIES: dict[str, dict[str, Settings]] = {
             "noise": NOISY,
             "push-forward": PUSHED,
             "noise, push-forward": {**NOISY, **PUSHED},
+            "noise, curriculum": {**NOISY, "unroll": {0.0: 1, 0.5: 2, 0.75: 4}},
         }.items()
     },
 }  # fmt: skip
 """Per row, what differs from the case file, of which noise and unroll are set aside.
 
-noise: in that of the family; unroll, one step where a row doesn't say, and pretraining: in shares of
-the steps.
+noise: in that of the family; unroll, one step where a row doesn't say, and pretraining: in shares
+of the steps.
 """
 
 
