@@ -3,12 +3,12 @@
 # No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
 
 import ctypes
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from physgt.ops.library import ACCUMULATED_IN, Rows, call, with_dense_rows
+from physgt.ops.attention_operator import new_gradients, new_outputs, register_gradient
+from physgt.ops.library import Rows, call, with_dense_rows
 from physgt.ops.neighbours import Neighbours
 
 
@@ -67,7 +67,7 @@ def _attention(
     seen_by_offsets: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The attention (N, H, c), and the logarithm of each sum of exponentials (N, H)."""
-    out, log_sum = _new_outputs(query)
+    out, log_sum = new_outputs(query)
     lists = (senders, offsets, seen_by, seen_by_offsets)
     _call("neighbour_attention", lists, log_sum, query=query, key=key, value=value, out=out)
     return out, log_sum
@@ -89,7 +89,7 @@ def _attention_backward(
     seen_by_offsets: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients with respect to query, key and value."""
-    gradients = _new_gradients(query)
+    gradients = new_gradients(query, key)
     _call(
         "neighbour_attention_backward",
         (senders, offsets, seen_by, seen_by_offsets),
@@ -105,15 +105,6 @@ def _attention_backward(
         value_gradient=gradients[2],
     )
     return gradients
-
-
-def _new_outputs(query: Tensor) -> tuple[Tensor, Tensor]:
-    log_sum = query.new_empty(query.shape[:2], dtype=ACCUMULATED_IN[query.dtype])
-    return query.new_empty(query.shape), log_sum
-
-
-def _new_gradients(query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
 
 
 def _call(
@@ -148,27 +139,4 @@ def _call(
     call(function, rows["query"].dtype, attention)
 
 
-@_attention.register_fake
-def _(query: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
-    return _new_outputs(query)
-
-
-@_attention_backward.register_fake
-def _(
-    gradient: Tensor, out: Tensor, log_sum: Tensor, query: Tensor, *_: Tensor
-) -> tuple[Tensor, ...]:
-    return _new_gradients(query)
-
-
-def _save_for_backward(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-    out, log_sum = output
-    ctx.mark_non_differentiable(log_sum)
-    ctx.save_for_backward(out, log_sum, *inputs)
-
-
-def _differentiate(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    gradients = _attention_backward(gradient, *ctx.saved_tensors)
-    return (*gradients, None, None, None, None)
-
-
-_attention.register_autograd(_differentiate, setup_context=_save_for_backward)
+register_gradient(_attention, _attention_backward)

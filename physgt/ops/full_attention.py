@@ -3,12 +3,12 @@
 # No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
 
 import ctypes
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from physgt.ops.attention_operator import new_gradients, register_gradient
 from physgt.ops.library import ACCUMULATED_IN, Rows, call, is_available, with_dense_rows
 
 
@@ -77,7 +77,7 @@ def _attention_backward(
     gradient: Tensor, out: Tensor, log_sum: Tensor, query: Tensor, key: Tensor, value: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients with respect to query, key and value."""
-    found = _new_gradients(query, key)
+    found = new_gradients(query, key)
     _call(
         "full_attention_backward",
         log_sum,
@@ -99,31 +99,4 @@ def _new_outputs(query: Tensor) -> tuple[Tensor, Tensor]:
     return query.new_empty(query.shape), log_sum
 
 
-def _new_gradients(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return query.new_empty(query.shape), key.new_empty(key.shape), key.new_empty(key.shape)
-
-
-@_attention.register_fake
-def _(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    return _new_outputs(query)
-
-
-@_attention_backward.register_fake
-def _(
-    gradient: Tensor, out: Tensor, log_sum: Tensor, query: Tensor, key: Tensor, value: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _new_gradients(query, key)
-
-
-def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    out, log_sum = output
-    ctx.mark_non_differentiable(log_sum)
-    ctx.save_for_backward(out, log_sum, *inputs)
-
-
-def _differentiate(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor, ...]:
-    found: tuple[Tensor, ...] = _attention_backward(gradient, *ctx.saved_tensors)
-    return found
-
-
-_attention.register_autograd(_differentiate, setup_context=_save_for_backward)
+register_gradient(_attention, _attention_backward, _new_outputs)

@@ -19,6 +19,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from physgt.ops.attention_operator import new_gradients, new_outputs, register_gradient
 from physgt.ops.neighbours import Neighbours
 
 BLOCK = 16
@@ -61,7 +62,7 @@ def _attention(
     seen_by_offsets: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The attention (N, H, c), and the logarithm of each sum of exponentials (N, H)."""
-    out, log_sum = _new_outputs(query)
+    out, log_sum = new_outputs(query)
     rows = (_with_dense_rows(tensor) for tensor in (query, key, value))
     _launch(_forward, offsets, senders, *rows, out, log_sum)
     return out, log_sum
@@ -83,7 +84,7 @@ def _attention_backward(
     """The gradients with respect to query, key and value."""
     gradient = gradient.contiguous()
     correction = (gradient.to(log_sum.dtype) * out).sum(-1)  # (N, H)
-    found = _new_gradients(query)
+    found = new_gradients(query, key)
     rows = (_with_dense_rows(tensor) for tensor in (query, key, value))
     given = (*rows, gradient, log_sum, correction)
     _launch(_query_gradient, offsets, senders, *given, found[0])
@@ -91,39 +92,7 @@ def _attention_backward(
     return found
 
 
-def _new_outputs(query: Tensor) -> tuple[Tensor, Tensor]:
-    wide = torch.float64 if query.dtype == torch.float64 else torch.float32
-    return query.new_empty(query.shape), query.new_empty(query.shape[:2], dtype=wide)
-
-
-def _new_gradients(query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
-
-
-@_attention.register_fake
-def _(query: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
-    return _new_outputs(query)
-
-
-@_attention_backward.register_fake
-def _(
-    gradient: Tensor, out: Tensor, log_sum: Tensor, query: Tensor, *_: Tensor
-) -> tuple[Tensor, ...]:
-    return _new_gradients(query)
-
-
-def _save_for_backward(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-    out, log_sum = output
-    ctx.mark_non_differentiable(log_sum)
-    ctx.save_for_backward(out, log_sum, *inputs)
-
-
-def _differentiate(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    gradients = _attention_backward(gradient, *ctx.saved_tensors)
-    return (*gradients, None, None, None, None)
-
-
-_attention.register_autograd(_differentiate, setup_context=_save_for_backward)
+register_gradient(_attention, _attention_backward)
 
 
 def _launch(kernel: Any, offsets: Tensor, columns: Tensor, *tensors: Tensor) -> None:
