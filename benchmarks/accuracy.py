@@ -18,58 +18,21 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from accuracy_families import FAMILIES, Settings, make_data
 from rich.console import Console
 from rich.table import Table
 
 from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, find_case
-from physgt.datasets import open_trajectory
-from physgt.datasets.generate import generate
 from physgt.fit_normalizers import fit_normalizers
 from physgt.rollout import history, oscillation, phase_aligned, rollout, score, valid_time
 from physgt.samples import Samples
 from physgt.training import Run, train
 
-Settings = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Family:
-    """Cases to learn from, noise in deviations, what generate is told, and how a flow sheds.
-
-    quantities: of which the mean of the first component and the frequency of the second are
-        compared, see physgt.quantities.
-    half_period: seconds, for the phase-aligned error of `aligned`.
-    """
-
-    training_cases: int
-    noise: float
-    parameters: Settings = field(default_factory=dict)
-    quantities: Settings = field(default_factory=dict)
-    aligned: str = ""
-    half_period: float = 0.0
-
-
-FAMILIES = {
-    "cylinder": Family(
-        40,
-        0.03,
-        quantities={
-            "force": {"kind": "force", "on": "cylinder", "density": 1.0, "viscosity": 1e-3}
-        },
-        aligned="velocity",
-        half_period=0.2,
-    ),
-    "heat": Family(160, 0.003),
-    "hyperelastic": Family(40, 0.0, parameters={"cantilever": 0.0, "refinement": 0.7}),
-}
-TEST_SEEDS = range(950, 958)
 LONG = 10  # times the horizon of a test case
 
 PHYSGTO = {"name": "physgto", "width": 64, "mlp_width": 64, "tokens": 32, "blocks": 4}
@@ -145,21 +108,6 @@ def main() -> None:
                 path.write_text(json.dumps({"row": row, "seed": seed, **found}, indent=1))
             results.append(json.loads(path.read_text()))
             Console(width=150).print(table(results))
-
-
-def make_data(family: str, folder: Path) -> dict[str, dict[str, Trajectory]]:
-    """The training and test cases, solved where they aren't there yet."""
-    seeds = {"train": range(FAMILIES[family].training_cases), "test": TEST_SEEDS}
-    for part, numbers in seeds.items():
-        generate(family, folder / part, numbers, **FAMILIES[family].parameters)
-    return {
-        part: {f"{part} {path.stem}": open_trajectory(path) for path in sorted_files(folder / part)}
-        for part in seeds
-    }
-
-
-def sorted_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.vtkhdf"))
 
 
 def changed_case(family: str, changes: Settings, seed: int) -> Settings:

@@ -22,7 +22,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from accuracy import FAMILIES, NEAR_FAR, changed_case, make_data
+from accuracy import NEAR_FAR, changed_case
+from accuracy_families import FAMILIES, make_data
 from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
