@@ -191,6 +191,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (usual + MEMORY, -1))
     total = 0
     for name in options.names or EXAMPLES:
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=options.keep))
         begin = time.perf_counter()
         outcomes, wrong = attack(name, folder, options.count, options.seed)
