@@ -34,7 +34,11 @@ SCENARIOS = {
 }
 SEEDS = {
     "hyperelastic": {"test": range(950, 958)},
-    "hyperelastic_swing": {"train": range(8), "validation": [900, 902, 903], "test": [950, 951]},
+    "hyperelastic_swing": {
+        "train": range(48),
+        "validation": range(900, 904),
+        "test": range(950, 954),
+    },
 }
 REFINEMENT = 0.7
 STARTS = {"hyperelastic": (0.0,), "hyperelastic_swing": (0.0, 0.6)}
