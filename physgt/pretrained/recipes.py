@@ -64,7 +64,7 @@ RECIPES: dict[str, Recipe] = {
             "start of the flow. From rest, or from a steady flow, it has learned nothing.",
             "An inlet whose profile is a parabola and doesn't change over time.",
         ),
-        seeds={"train": (0, 80), "validation": (900, 908), "test": (950, 958)},
+        seeds={"train": (0, 160), "validation": (900, 908), "test": (950, 958)},
         mesh=cylinder_mesh,
         shown=(
             Shown("Strouhal number", "lift", "strouhal"),
@@ -80,10 +80,12 @@ RECIPES: dict[str, Recipe] = {
         limits=(
             "Temperatures on sides and holes that stay; no heat sources, no insulated sides.",
             "One diffusivity and one drift velocity in the whole plate.",
+            "Holes that heat beside holes that cool: where their heat fluxes nearly cancel, what is "
+            "left of them is relatively far off, which rules the mean of the table.",
             "Starts a tenth of a second after the sides and holes got their temperatures, so that "
             "there is no jump between boundary and inside.",
         ),
-        seeds={"train": (0, 160), "validation": (900, 908), "test": (950, 958)},
+        seeds={"train": (0, 600), "validation": (900, 908), "test": (950, 958)},
         mesh=heat_mesh,
         # Of all sides together there is little, the difference of much: its share tells nothing.
         shown=(Shown("mean heat flux through the holes", "through_holes", "mean"),),
