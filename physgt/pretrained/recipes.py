@@ -80,8 +80,8 @@ RECIPES: dict[str, Recipe] = {
         limits=(
             "Temperatures on sides and holes that stay; no heat sources, no insulated sides.",
             "One diffusivity and one drift velocity in the whole plate.",
-            "Holes that heat beside holes that cool: where their heat fluxes nearly cancel, what is "
-            "left of them is relatively far off, which rules the mean of the table.",
+            "Holes that heat beside holes that cool: where their heat fluxes nearly cancel, what "
+            "is left of them is relatively far off, which rules the mean of the table.",
             "Starts a tenth of a second after the sides and holes got their temperatures, so that "
             "there is no jump between boundary and inside.",
         ),
