@@ -4,10 +4,10 @@
 
 Plain torch gathers what every edge needs into edge-sized tensors, concatenates them, and keeps all
 of it for the gradient, as published implementations do; its memory comes from the C library as that
-is set by itself. Times are medians of alternating runs: of the processor with one thread, so
-that other programs count less, else of the clock. A variant's matrix products are timed once more
-by themselves, one after the other with operands in cache: no step is faster than its products.
-Memory is the peak of a process that does nothing else.
+is set by itself. Times are medians of alternating runs, each after one that warms up: of the
+processor with one thread, so that other programs count less, else of the clock. A variant's matrix
+products are timed once more by themselves, one after the other with operands in cache: no step is
+faster than its products. Memory is the peak of a process that does nothing else.
 """
 
 from __future__ import annotations
@@ -180,14 +180,15 @@ def build(name: str, nodes: int, dimension: int, train: bool) -> Work | Attentio
 def seconds(
     work: Work | AttentionWork, repeats: int, clock: Callable[[], float]
 ) -> dict[str, float]:
-    """The median time of each variant."""
+    """The median time of each variant, its own memory and caches warm: plain torch's are others."""
     times: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    for repeat in range(repeats + 1):
+    for _ in range(repeats):
         for variant in VARIANTS:
+            run = getattr(work, variant)
+            run()
             begin = clock()
-            getattr(work, variant)()
-            if repeat:  # the first round warms up
-                times[variant].append(clock() - begin)
+            run()
+            times[variant].append(clock() - begin)
     return {variant: median(found) for variant, found in times.items()}
 
 
