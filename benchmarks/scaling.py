@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from accuracy import NEAR_FAR, changed_case
 from accuracy_families import FAMILIES, make_data
+from matplotlib.ticker import NullFormatter
 from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
@@ -162,6 +163,8 @@ def plot(
         line = np.exp(np.log(sizes).mean()) * (budgets / np.exp(np.log(budgets).mean())) ** power
         axes[1].loglog(budgets, line, style, label=f"{name}, exponent {power:.2f}")
     axes[1].legend()
+    for ax in axes:
+        ax.xaxis.set_minor_formatter(NullFormatter())  # its labels would overlap
     axes[1].set(xlabel="operations of the training", ylabel="weights")
     figure.savefig(path, dpi=120)
 
