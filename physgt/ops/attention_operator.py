@@ -46,8 +46,9 @@ def register_gradient(
         ctx.save_for_backward(out, log_sum, *inputs)
 
     def differentiate(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
-        found = backward(gradient, *ctx.saved_tensors)
-        num_others = len(ctx.saved_tensors) - len(("out", "log_sum", "query", "key", "value"))
+        saved = ctx.saved_tensors  # read once: checkpointing computes them when they are asked for
+        found = backward(gradient, *saved)
+        num_others = len(saved) - len(("out", "log_sum", "query", "key", "value"))
         return (*found, *[None] * num_others)
 
     attention.register_fake(fake)
