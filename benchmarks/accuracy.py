@@ -111,11 +111,12 @@ def main() -> None:
 
 
 def changed_case(family: str, changes: Settings, seed: int) -> Settings:
-    """The tables of the family's case file with a row's changes."""
+    """The tables of the family's case file with a row's changes, one case a step without them."""
     told = FAMILIES[family]
     tables = copy.deepcopy(tomllib.loads(find_case(family).read_text()))
     noise = changes.get("noise", 1.0) * told.noise
-    tables["training"] |= {"seed": seed, "noise": noise, **changes.get("training", {})}
+    plain = {"seed": seed, "noise": noise, "batch_size": 1}
+    tables["training"] |= plain | changes.get("training", {})
     tables["task"] |= changes.get("task", {})
     others = {"unroll": {0.0: 1}} | changes
     return tables | {n: others[n] for n in ("unroll", "pretraining", "model") if n in others}

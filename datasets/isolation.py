@@ -11,12 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,14 +21,12 @@ import numpy as np
 import xarray as xr
 from xarray.backends import CachingFileManager
 
+from physgt.datasets.forkserver import IN_PROCESS, forkserver
 from physgt.errors import PhysgtError
 from physgt.fields import field_dataset, lazy_variable
 from physgt.mesh import Mesh
 from physgt.task import Field
 from physgt.trajectory import Trajectory
-
-IN_PROCESS = "PHYSGT_READ_IN_PROCESS"
-"""The environment variable that turns this off where it is 1."""
 
 MEMORY, MEMORY_PER_BYTE = 1536 * 2**20, 16
 SECONDS, SECONDS_PER_BYTE = 5.0, 5e-7
@@ -172,7 +166,7 @@ class ReaderProcess:
     def _start(self) -> None:
         self._owner = os.getpid()
         self._last = self._ahead = None
-        self._connection = _forkserver(self._owner).connect()
+        self._connection = forkserver(self._owner).connect()
         try:
             self._reader: int = self._connection.recv()
         except (EOFError, OSError) as error:
@@ -239,47 +233,6 @@ class ReaderProcess:
             f"{self.request.seconds:.0f} s of computing, or slept for {ASLEEP:.0f} s. If the file "
             f"is right, read it without these limits: {IN_PROCESS}=1."
         )
-
-
-class _Forkserver:
-    """The process from which readers are forked; it ends when this process does."""
-
-    def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        # The child finds the same physgt as this process, however it came to its path.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from physgt.datasets.reader_process import serve; serve({theirs.fileno()})"
-        )
-        # Threads don't survive a fork, so numpy's libraries must not start any.
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, **threads},
-        )
-        theirs.close()
-        if not self._socket.recv(1):
-            raise PhysgtError(
-                f"{sys.executable} can't start a process that reads files; "
-                f"read them in this one: {IN_PROCESS}=1."
-            )
-
-    def connect(self) -> Connection:
-        """A connection to a new reader."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._socket, [b"+"], [theirs.fileno()])
-        return Connection(ours.detach())
-
-
-@cache
-def _forkserver(process: int) -> _Forkserver:
-    """The one of this process: it doesn't survive a fork."""
-    return _Forkserver()
 
 
 def _computed_if_asleep(process: int) -> str:
