@@ -22,13 +22,30 @@ HEAD = re.compile(
 )
 SIZE = re.compile(r"^(?:POINT|CELL)_DATA\s+(\d+)", re.MULTILINE)
 
+BLANK_BEHIND = re.compile(r"^[-+\d.eE]+(?: [-+\d.eE]+)* $", re.MULTILINE)
+"""A row of numbers as VTK writes it."""
+
 
 def check_ascii_end(path: Path) -> None:
-    """Raise PhysgtError where the last array has fewer numbers than its head says."""
+    """Raise PhysgtError where the last array has fewer numbers than its head says, or the file ends
+    within a number.
+
+    VTK's writer sets a blank behind every number. A file of another program that does without may
+    be cut within its last number and still be read.
+    """
     with path.open("rb") as file:
         if [file.readline() for _ in range(3)][2].strip().upper() != b"ASCII":
             return
         text = file.read().decode(errors="replace")
+    _check_count(path, text)
+    if BLANK_BEHIND.search(text) and not text[-1].isspace():
+        raise PhysgtError(
+            f"{path}: truncated; it ends within the number '{text.split()[-1]}'. "
+            "Copy or write it again."
+        )
+
+
+def _check_count(path: Path, text: str) -> None:
     heads, sizes = list(HEAD.finditer(text)), SIZE.findall(text)
     if not heads or not sizes:
         return

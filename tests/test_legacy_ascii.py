@@ -35,6 +35,26 @@ def test_a_whole_file_passes_and_one_without_its_last_number_does_not(
         check_ascii_end(path)
 
 
+def test_a_file_that_ends_within_a_number_is_truncated(tmp_path: Path) -> None:
+    grid = pv.ImageData(dimensions=(3, 3, 3)).cast_to_unstructured_grid()
+    grid["p"] = np.linspace(0.1, 0.7, 27)
+    path = tmp_path / "grid.vtk"
+    grid.save(path, binary=False)
+    text = path.read_text().rstrip()
+    path.write_text(text[:-1])
+    with pytest.raises(PhysgtError, match=r"grid.vtk: truncated; it ends within the number '0\.'"):
+        check_ascii_end(path)
+
+
+def test_a_file_of_another_program_may_end_without_a_line_end(tmp_path: Path) -> None:
+    path = tmp_path / "grid.vtk"
+    rows = "1 2 3\n4 5 6"
+    path.write_text(
+        f"# vtk DataFile Version 3.0\ntitle\nASCII\nPOINT_DATA 2\nVECTORS v float\n{rows}"
+    )
+    check_ascii_end(path)
+
+
 def test_the_heads_of_scalars_vectors_and_tensors_say_how_many_numbers_follow(
     tmp_path: Path,
 ) -> None:
