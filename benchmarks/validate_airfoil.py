@@ -17,7 +17,7 @@ section too is closed at its trailing edge:
   0.6 %. There the open trailing edge of the original section gives 0.348 and 0.0237: values of
   about 0.35 that are often quoted belong to it.
 
-The far field is a circle of 50 chords. Two minutes on one core, and six at refinement 2.
+The far field is a circle of 50 chords. Two minutes on one core, and fifteen at refinement 2.
 """
 
 from __future__ import annotations
