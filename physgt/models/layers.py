@@ -27,6 +27,14 @@ def mlp(
     return nn.Sequential(*layers[:-1])
 
 
+class Residual(nn.Sequential):
+    """x + its layers' function of x."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + super().forward(x)
+        return result
+
+
 def with_length(vectors: Tensor) -> Tensor:
     """(E, D) -> (E, D + 1): the vectors and their lengths."""
     return torch.cat([vectors, torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)], -1)

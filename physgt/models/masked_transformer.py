@@ -20,7 +20,7 @@ from physgt.models.layers import RMSNorm, channels_per_head, mlp
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
-from physgt.ops.chunks import in_chunks, in_chunks_if_many
+from physgt.ops.chunks import in_chunks, in_chunks_if_many, updated_in_chunks
 from physgt.ops.linear import Linear, linear
 from physgt.ops.neighbour_attention import neighbour_attention
 from physgt.ops.neighbours import Neighbours
@@ -132,12 +132,13 @@ class MaskedTransformer(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.inputs], -1)
-        nodes = self.encoder_norm(in_chunks(self.encoder, [inputs]))  # (N, d)
+        encoded = in_chunks(self.encoder, inputs)  # (N, d)
+        nodes = updated_in_chunks(self.encoder_norm, encoded)  # (N, d)
         if self.virtual_nodes is not None:
             nodes = torch.cat([nodes, self.virtual_nodes.repeat(graph.num_graphs, 1)])  # (N + V, d)
         for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
             nodes = block(nodes, neighbours, geometry.angles)
-        return in_chunks(self.decoder, [nodes[: graph.num_nodes]])  # (N, S)
+        return in_chunks(self.decoder, nodes[: graph.num_nodes])  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         return Geometry(
@@ -170,12 +171,12 @@ class Block(nn.Module):
     ) -> Tensor:
         width = nodes.shape[1]
         # Queries, keys and values in (N, 3 d), then the gate, if there is one, in (N, d).
-        joined = in_chunks_if_many(self.project, [nodes])
+        joined = in_chunks_if_many(self.project, nodes)
         projected, gate = joined.tensor_split([3 * width], dim=1)
         mixed = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
         if gate.shape[1]:
             mixed = mixed * gate
-        return in_chunks(self.update, [nodes, mixed])  # (N, d)
+        return updated_in_chunks(self.update, nodes, mixed)  # (N, d)
 
 
 class Projections(nn.Module):

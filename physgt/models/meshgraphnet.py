@@ -90,7 +90,7 @@ class MeshGraphNet(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.one_hot], -1)
-        nodes = in_chunks(self.node_encoder, [inputs])  # (N, C)
+        nodes = in_chunks(self.node_encoder, inputs)  # (N, C)
         edges, world = geometry.edges, geometry.world  # (E, C), (W, C)
         for block in self.blocks:
             nodes, edges, world = block(nodes, edges, world, graph)
@@ -99,10 +99,10 @@ class MeshGraphNet(nn.Module):
     def embed_geometry(self, graph: Graph) -> Geometry:
         return Geometry(
             one_hot=one_hot_node_type(graph, self.num_node_types),
-            edges=in_chunks(self.edge_encoder, [edge_features(graph)]),
+            edges=in_chunks(self.edge_encoder, edge_features(graph)),
             world=None
             if self.world_encoder is None
-            else in_chunks(self.world_encoder, [world_features(graph)]),
+            else in_chunks(self.world_encoder, world_features(graph)),
         )
 
 
@@ -134,5 +134,5 @@ class Block(nn.Module):
         if self.world_message is not None and world is not None and graph.world is not None:
             felt, world = self.world_message(nodes, world, *graph.world.edge_index)
             inputs.append(felt)
-        update = in_chunks(self.update, [torch.cat(inputs, -1)])
+        update = in_chunks(self.update, torch.cat(inputs, -1))
         return nodes + update, edges, world

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from physgt.attention_masks import Mask
 from physgt.graph import Graph, NodeFunction
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import RMSNorm, channels_per_head, mlp
+from physgt.models.layers import Residual, RMSNorm, channels_per_head, mlp
 from physgt.models.masked_transformer import GatedMLP, Projections, masked_attention
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.models.rotary import require_rotary_channels, rotary_angles
-from physgt.ops.chunks import in_chunks, in_chunks_if_many
+from physgt.ops.chunks import in_chunks, in_chunks_if_many, updated_in_chunks
 from physgt.ops.linear import Linear
 from physgt.ops.neighbours import Neighbours
 
@@ -107,10 +107,11 @@ class NearFarTransformer(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         inputs = torch.cat([state, forcing, geometry.inputs], -1)
-        nodes = self.encoder_norm(in_chunks(self.encoder, [inputs]))  # (N, d)
+        encoded = in_chunks(self.encoder, inputs)  # (N, d)
+        nodes = updated_in_chunks(self.encoder_norm, encoded)  # (N, d)
         for block, neighbours in zip(self.blocks, geometry.neighbours, strict=True):
             nodes = block(nodes, neighbours, geometry.angles, geometry.graph_sizes)
-        return in_chunks(self.decoder, [nodes])  # (N, S)
+        return in_chunks(self.decoder, nodes)  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         one_graph = graph.num_graphs == 1
@@ -132,7 +133,7 @@ class Block(nn.Module):
         self.near_out = Linear(width, width)
         self.far_norm = RMSNorm(width)
         self.far = ProjectionAttention(width, heads, tokens, token_self_attention=False)
-        self.mlp = nn.Sequential(RMSNorm(width), GatedMLP(width, 3 * width))
+        self.mlp = Residual(RMSNorm(width), GatedMLP(width, 3 * width))
 
     def forward(
         self,
@@ -141,8 +142,8 @@ class Block(nn.Module):
         angles: Tensor | None,
         graph_sizes: list[int],
     ) -> Tensor:
-        projected = in_chunks_if_many(self.near_project, [nodes])  # (N, 3 d)
+        projected = in_chunks_if_many(self.near_project, nodes)  # (N, 3 d)
         near = masked_attention(projected, self.heads, neighbours, angles)  # (N, d)
         nodes = nodes + self.near_out(near)
         nodes = nodes + self.far(self.far_norm(nodes), graph_sizes)
-        return nodes + in_chunks(self.mlp, [nodes])  # (N, d)
+        return updated_in_chunks(self.mlp, nodes)  # (N, d)

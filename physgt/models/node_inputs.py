@@ -143,4 +143,4 @@ class EdgeSummary(nn.Module):
 
     def forward(self, features: Tensor, receivers: Tensor, num_nodes: int) -> Tensor:
         """Features (E, edge_inputs) of edges to `receivers` (E,) -> (N, SUMMARY_WIDTH)."""
-        return segment_mean(in_chunks(self.encoder, [features]), receivers, num_nodes)
+        return segment_mean(in_chunks(self.encoder, features), receivers, num_nodes)

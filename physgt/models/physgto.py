@@ -20,6 +20,7 @@ from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
     EdgeMLP,
     NodeMLP,
+    Residual,
     both_ways,
     fourier_positions,
     fourier_width,
@@ -27,7 +28,7 @@ from physgt.models.layers import (
     num_configurations,
 )
 from physgt.models.projection_attention import ProjectionAttention
-from physgt.ops.chunks import in_chunks
+from physgt.ops.chunks import in_chunks, updated_in_chunks
 from physgt.ops.linear import Linear
 from physgt.ops.rows import LayerNorm
 from physgt.ops.segment import segment_sum
@@ -157,23 +158,23 @@ class PhysGTO(nn.Module):
         """state (N, S), forcing (N, F) -> increment (N, S), all normalised; the graph scaled."""
         geometry = geometry or self.embed_geometry(graph)
         given = self._given(graph, forcing, geometry)
-        encoded = in_chunks(self.state_encoder, [state])  # (N, C)
-        nodes = in_chunks(self.fusion, [torch.cat([encoded, given.condition], -1)])  # (N, C)
+        encoded = in_chunks(self.state_encoder, state)  # (N, C)
+        nodes = in_chunks(self.fusion, torch.cat([encoded, given.condition], -1))  # (N, C)
         edges = [flow.edges for flow in geometry.flows]  # (E, C), (W, C)
         contributions = given.contributions or self._contributions(given.inputs)
         for block, known in zip(self.blocks, contributions, strict=True):
             nodes, edges = block(nodes, edges, known, geometry)
-        decoded = in_chunks(self.decoder, [torch.cat([nodes, given.condition], -1)])
+        decoded = in_chunks(self.decoder, torch.cat([nodes, given.condition], -1))
         return F.silu(self.alpha) * decoded  # (N, S)
 
     def embed_geometry(self, graph: Graph) -> Geometry:
         features = [both_ways(vectors[graph.oriented]) for vectors in graph.configurations]
-        edges = in_chunks(self.edge_encoder, [torch.cat(features, -1)])
+        edges = in_chunks(self.edge_encoder, torch.cat(features, -1))
         flows = [Flows.along(graph.edge_index[:, graph.oriented], edges, graph.num_nodes)]
         if self.world_encoder is not None:
             assert graph.world is not None, "graphs of a model with world edges have moved"
             ends, vectors, oriented = graph.world
-            world = in_chunks(self.world_encoder, [both_ways(vectors[oriented])])
+            world = in_chunks(self.world_encoder, both_ways(vectors[oriented]))
             flows.append(Flows.along(ends[:, oriented], world, graph.num_nodes))
         one_graph = graph.num_graphs == 1
         return Geometry(
@@ -235,7 +236,7 @@ class Block(nn.Module):
         self.message_passing = MessagePassing(width, position_width, mlp_width, world_edges)
         self.attention_norm = LayerNorm(width)
         self.attention = ProjectionAttention(width, heads, tokens, token_self_attention)
-        self.mlp = nn.Sequential(LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
+        self.mlp = Residual(LayerNorm(width), *mlp(width, width, width, 1, nn.SiLU))
 
     def forward(
         self, nodes: Tensor, edges: list[Tensor], known: Contributions, geometry: Geometry
@@ -243,8 +244,7 @@ class Block(nn.Module):
         node_update, edges = self.message_passing(nodes, edges, known, geometry)
         nodes = nodes + node_update  # (N, C)
         nodes = nodes + self.attention(self.attention_norm(nodes), geometry.graph_sizes)
-        nodes = nodes + in_chunks(self.mlp, [nodes])
-        return nodes, edges  # (N, C), (E, C) and (W, C)
+        return updated_in_chunks(self.mlp, nodes), edges  # (N, C), (E, C) and (W, C)
 
 
 class MessagePassing(nn.Module):
@@ -300,5 +300,5 @@ class MessagePassing(nn.Module):
             sent, received = sums.tensor_split([half], dim=1)  # (N, about C/2) each
             heard += [sent / flows.num_sent, received / flows.num_received]
             advanced.append(own)
-        update = in_chunks(self.node, [torch.cat(heard, -1), known.to_nodes])
+        update = in_chunks(self.node, torch.cat(heard, -1), known.to_nodes)
         return update, advanced  # (N, C), (E, C) and (W, C)

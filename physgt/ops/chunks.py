@@ -24,38 +24,42 @@ RECOMPUTE_ROWS = 4 * CHUNK_ROWS
 MANY_ROWS = 16 * CHUNK_ROWS
 """Of which even a function's smaller temporaries count in the memory of a step."""
 
-Gathered = tuple[Tensor, Tensor]
-"""A table (N, C) and an index (rows,) into it: for each row, the table's row of that number."""
 
-
-def in_chunks(
-    function: nn.Module, rows: Sequence[Tensor], gathered: Sequence[Gathered] = ()
-) -> Tensor:
-    """function(*rows, *(table[index] for table, index in gathered)), a chunk of rows at a time.
+def in_chunks(function: nn.Module, *rows: Tensor) -> Tensor:
+    """function(*rows), a chunk of rows at a time.
 
     `function` must treat each row by itself and return one tensor with a row for each.
     """
     # Compilers fuse by themselves, and must not settle on a number of rows (as len() would, too).
     if torch.compiler.is_compiling() or rows[0].shape[0] <= most_whole_rows():
-        return _whole(function, rows, gathered)
-    tables = [table for table, _ in gathered]
-    indices = [index for _, index in gathered]
-    parameters = tuple(function.parameters())
+        whole: Tensor = function(*rows)
+        return whole
     if not torch.is_grad_enabled():
-        return _forward(function, rows, tables, indices)
-    counts = len(rows), len(tables)
-    result: Tensor = _InChunks.apply(function, counts, indices, *rows, *tables, *parameters)
+        return _forward(function, rows)
+    result: Tensor = _InChunks.apply(function, len(rows), *rows, *function.parameters())
     return result
 
 
-def in_chunks_if_many(function: nn.Module, rows: Sequence[Tensor]) -> Tensor:
+def updated_in_chunks(function: nn.Module, rows: Tensor, *others: Tensor) -> Tensor:
+    """in_chunks(function, rows, *others), whose result may take the place of `rows` in memory.
+
+    For callers who alone hold `rows`, and need them no more. It does where no gradients are
+    recorded and the result is of the same type and width.
+    """
+    recorded = torch.compiler.is_compiling() or torch.is_grad_enabled()
+    if recorded or rows.shape[0] <= most_whole_rows():
+        return in_chunks(function, rows, *others)
+    return _forward(function, [rows, *others], rows)
+
+
+def in_chunks_if_many(function: nn.Module, *rows: Tensor) -> Tensor:
     """in_chunks where there are many rows or gradients are recorded, else function(*rows).
 
     For functions whose temporaries are no larger than what they return: to keep these in cache
     saves less time than it takes to copy the results of chunks together.
     """
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or rows[0].shape[0] > MANY_ROWS:
-        return in_chunks(function, rows)
+        return in_chunks(function, *rows)
     result: Tensor = function(*rows)
     return result
 
@@ -81,65 +85,47 @@ def current_autocast(tensor: Tensor) -> Callable[[], torch.autocast]:
     )
 
 
-def _whole(function: nn.Module, rows: Sequence[Tensor], gathered: Sequence[Gathered]) -> Tensor:
-    result: Tensor = function(*rows, *(table.index_select(0, index) for table, index in gathered))
-    return result
-
-
-def _forward(
-    function: nn.Module, rows: Sequence[Tensor], tables: Sequence[Tensor], indices: Sequence[Tensor]
-) -> Tensor:
+def _forward(function: nn.Module, rows: Sequence[Tensor], place: Tensor | None = None) -> Tensor:
+    """`place`: where the result goes, if it fits."""
     out: Tensor | None = None
     num_rows = len(rows[0])
     for chunk in slices(num_rows):
-        part = _whole(
-            function,
-            [row[chunk] for row in rows],
-            [(table, index[chunk]) for table, index in zip(tables, indices, strict=True)],
-        )
+        part = function(*(row[chunk] for row in rows))
         if out is None:
-            out = part.new_empty(num_rows, *part.shape[1:])
+            fits = place is not None and _kind(place) == _kind(part)
+            out = place if fits else part.new_empty(num_rows, *part.shape[1:])
+        assert out is not None
         out[chunk] = part
     assert out is not None, "in_chunks calls this with rows"
     return out
+
+
+def _kind(rows: Tensor) -> tuple[torch.dtype, torch.Size]:
+    return rows.dtype, rows.shape[1:]
 
 
 class _InChunks(torch.autograd.Function):
     """in_chunks while gradients are recorded: inputs are kept, the rest is computed again."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        function: nn.Module,
-        counts: tuple[int, int],
-        indices: list[Tensor],
-        *tensors: Tensor,
-    ) -> Tensor:
-        num_rows_tensors, num_tables = counts
-        ctx.function, ctx.counts, ctx.indices = function, counts, indices
+    def forward(ctx: Any, function: nn.Module, num_rows_tensors: int, *tensors: Tensor) -> Tensor:
+        ctx.function, ctx.num_rows_tensors = function, num_rows_tensors
         ctx.autocast = current_autocast(tensors[0])
         ctx.save_for_backward(*tensors)
         # For those who watch modules, as counters of operations do: there is no graph here.
-        tensors = tuple(tensor.detach() for tensor in tensors)
-        rows = tensors[:num_rows_tensors]
-        tables = tensors[num_rows_tensors : num_rows_tensors + num_tables]
-        return _forward(function, rows, tables, indices)
+        return _forward(function, [tensor.detach() for tensor in tensors[:num_rows_tensors]])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (out_gradient,) = gradients
-        num_rows_tensors, num_tables = ctx.counts
-        tensors = ctx.saved_tensors
-        rows, rest = tensors[:num_rows_tensors], tensors[num_rows_tensors:]
-        tables, parameters = rest[:num_tables], rest[num_tables:]
-        needed = ctx.needs_input_grad[3:]
+        tensors = ctx.saved_tensors  # read once: checkpointing computes them when asked for
+        rows, parameters = tensors[: ctx.num_rows_tensors], tensors[ctx.num_rows_tensors :]
+        needed = ctx.needs_input_grad[2:]
         totals = [
             torch.zeros_like(t) if need else None for t, need in zip(tensors, needed, strict=True)
         ]
         for chunk in slices(len(out_gradient)):
-            indices = [index[chunk] for index in ctx.indices]
             inputs = [row[chunk].detach() for row in rows]
-            inputs += [t.index_select(0, i) for t, i in zip(tables, indices, strict=True)]
             for tensor, need in zip(inputs, needed, strict=False):
                 tensor.requires_grad_(need)
             with torch.enable_grad(), ctx.autocast():
@@ -151,10 +137,8 @@ class _InChunks(torch.autograd.Function):
             for k, total in enumerate(totals):
                 if total is None or (gradient := next(found)) is None:
                     continue
-                if k < num_rows_tensors:
+                if k < ctx.num_rows_tensors:
                     total[chunk] = gradient
-                elif k < num_rows_tensors + num_tables:
-                    total.index_add_(0, indices[k - num_rows_tensors], gradient)
                 else:
                     total += gradient
-        return None, None, None, *totals
+        return None, None, *totals
