@@ -7,6 +7,8 @@ module; it is built as an extension because that puts it into wheels and editabl
 
 import platform
 import sys
+from copy import copy
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -41,6 +43,12 @@ class BuildKernels(build_ext):
     def initialize_options(self) -> None:
         super().initialize_options()
         self.parallel = True
+
+    def build_extension(self, ext: Extension) -> None:
+        # Objects of the same sources for several instruction sets, made at the same time.
+        own = copy(self)
+        own.build_temp = str(Path(self.build_temp) / ext.name)
+        super(BuildKernels, own).build_extension(ext)
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
         return ext.export_symbols

@@ -47,8 +47,8 @@ def files_that_belong_in_a_wheel() -> set[str]:
     return files
 
 
-def build_wheel(folder: Path, *options: str, **environment: str) -> set[str]:
-    """The files in a wheel of this checkout, built in `folder`."""
+def build_wheel(folder: Path, *options: str, **environment: str) -> Path:
+    """A wheel of this checkout, built in `folder`."""
     checkout = folder / "physgt"
     not_sources = (".*", "demo", "build", "dist", "*.egg-info", "__pycache__", "_kernels_*")
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*not_sources))
@@ -56,6 +56,10 @@ def build_wheel(folder: Path, *options: str, **environment: str) -> set[str]:
     command = (sys.executable, "-m", "build", "--no-isolation", *options)
     run_in(checkout, *command, **environment)
     [wheel] = (checkout / "dist").glob("*.whl")
+    return wheel
+
+
+def files_in(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
@@ -65,9 +69,14 @@ def kernels(files: set[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files in a wheel that is built from the source distribution of this checkout."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel that is built from the source distribution of this checkout."""
     return build_wheel(tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="module")
+def wheel_files(wheel: Path) -> set[str]:
+    return files_in(wheel)
 
 
 def test_a_wheel_contains_physgt_alone_at_the_top(wheel_files: set[str]) -> None:
@@ -93,8 +102,27 @@ def test_a_wheel_has_kernels_for_each_instruction_set(wheel_files: set[str]) -> 
     assert found == {f"_kernels_{name}" for name in sets}
 
 
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64") or shutil.which("objdump") is None,
+    reason="reads x86 machine code with objdump",
+)
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_kernels_have_no_instructions_beyond_their_set(wheel: Path, tmp_path: Path) -> None:
+    # Registers that came with AVX and with AVX-512: others would stop an older processor.
+    beyond = {"baseline": {"ymm", "zmm"}, "avx2": {"zmm"}, "avx512": set()}
+    with zipfile.ZipFile(wheel) as archive:
+        libraries = [archive.extract(name, tmp_path) for name in kernels(files_in(wheel))]
+    found = {}
+    for library in libraries:
+        code = run_in(tmp_path, "objdump", "--disassemble", "--no-show-raw-insn", library)
+        found[Path(library).name.split(".")[0]] = {r for r in ("ymm", "zmm") if f"%{r}" in code}
+    for instruction_set, others in beyond.items():
+        assert not found[f"_kernels_{instruction_set}"] & others
+    assert found["_kernels_avx512"] == {"ymm", "zmm"}
+
+
 def test_a_wheel_builds_without_a_compiler_and_only_lacks_the_kernels(tmp_path: Path) -> None:
-    files = build_wheel(tmp_path, "--wheel", CC="no-compiler", CXX="no-compiler")
+    files = files_in(build_wheel(tmp_path, "--wheel", CC="no-compiler", CXX="no-compiler"))
     assert {name for name in files if name.startswith("physgt/")} == files_that_belong_in_a_wheel()
 
 
