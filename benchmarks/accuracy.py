@@ -39,8 +39,9 @@ PHYSGTO = {"name": "physgto", "width": 64, "mlp_width": 64, "tokens": 32, "block
 NEAR_FAR = {"name": "near_far_transformer", "width": 64, "tokens": 32, "blocks": 4}
 MASKED = {"name": "masked_transformer", "width": 64, "blocks": 8}
 MESHGRAPHNET = {"name": "meshgraphnet", "width": 64, "blocks": 8}
-PUSHED = {"unroll": {0.0: 1, 0.5: 2}, "training": {"push_forward": True}}
+PUSHED: Settings = {"unroll": {0.0: 1, 0.5: 2}, "training": {"push_forward": True}}
 NOISY = {"noise": 3.0}
+MIRRORED = {"training": {"mirror": ["y"]}}
 STUDIES: dict[str, dict[str, Settings]] = {
     "models": {
         "meshgraphnet": {"model": MESHGRAPHNET},
@@ -76,6 +77,13 @@ STUDIES: dict[str, dict[str, Settings]] = {
             "push-forward": PUSHED,
             "noise, push-forward": {**NOISY, **PUSHED},
             "noise, curriculum": {**NOISY, "unroll": {0.0: 1, 0.5: 2, 0.75: 4}},
+            "noise, mirror": {**NOISY, **MIRRORED},
+            "noise, push-forward, mirror": {
+                **NOISY, **PUSHED, "training": PUSHED["training"] | MIRRORED["training"]
+            },
+            "noise, push-forward, twice the time step": {
+                **NOISY, **PUSHED, "task": {"dt": 0.08}
+            },
         }.items()
     },
 }  # fmt: skip

@@ -100,6 +100,9 @@ class TrainingSettings(Section):
     checkpointing      with unroll: forget what happened inside each time step and compute it
                        again for the gradients; a third more time, the memory of one time step
     pretraining_steps  of `steps`, the first that reconstruct hidden nodes (physgt.pretraining)
+    mirror             axes: a window is shown as it is or, by chance, in a mirror normal to each,
+                       see physgt.mirror; not where the physics has a handedness or the task a
+                       direction that no field tells, like gravity
     noise              added to free components of the first state, in standard deviations of
                        the field; the target leads from the noisy state to the clean next one
     learning_rate      at its peak; linear warm-up over warmup_steps, then a cosine to
@@ -118,6 +121,7 @@ class TrainingSettings(Section):
     loss: str = "squared_error"
     checkpointing: bool = False
     pretraining_steps: NonNegativeInt = 0
+    mirror: list[Literal["x", "y", "z"]] = []
     noise: Annotated[float, Setting(ge=0)] = 0.0
     learning_rate: PositiveFloat = 1e-3
     final_learning_rate: Share = 1e-3

@@ -17,7 +17,7 @@ from physgt.errors import PhysgtError
 from physgt.faces import cell_faces
 from physgt.mesh import Mesh
 from physgt.mesh_functions import require_whole
-from physgt.ordering import lexicographic_order
+from physgt.ordering import lexicographic_rank
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Contact:
             surface = np.unique(faces.nodes[on_boundary])
             sides = [(surface, surface)]
         # The search sees nodes along the reference points: what it finds can't depend on numbers.
-        rank = np.argsort(lexicographic_order(mesh.points))
+        rank = lexicographic_rank(mesh.points)
         receivers, senders = number[KHop(self.hops)(mesh)[::-1]]
         own = np.arange(mesh.num_points)
         near = np.concatenate([receivers * mesh.num_points + senders, own * mesh.num_points + own])

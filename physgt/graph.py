@@ -16,6 +16,7 @@ from physgt.contact import Contact, ContactSearch
 from physgt.mesh import Mesh, mesh_edges
 from physgt.ops.neighbours import Neighbours, batch_neighbours
 from physgt.ops.segment import segment_offsets
+from physgt.ordering import lexicographic_rank
 
 NodeFunction = Callable[[Mesh], np.ndarray]
 """A mesh -> an array with a row for each node, or edges: see attention_masks and encodings."""
@@ -241,8 +242,7 @@ def build_graph(
     senders, receivers = edge_index
     # Vectors are taken in float64: neighbours may agree in all but the last digits of float32.
     vectors = points[senders] - points[receivers]
-    rank = np.empty(mesh.num_points, dtype=np.int64)
-    rank[np.lexsort(points.T[::-1])] = np.arange(mesh.num_points)
+    rank = lexicographic_rank(points)
     if origin is not None:
         points = points - origin
     columns = [np.empty((mesh.num_points, 0)), *(encoding(mesh) for encoding in encodings)]

@@ -65,3 +65,8 @@ def lexicographic_order(points: np.ndarray) -> np.ndarray:
     What is done in this order doesn't depend on the numbering of the nodes, unless points coincide.
     """
     return np.lexsort(points.T[::-1])
+
+
+def lexicographic_rank(points: np.ndarray) -> np.ndarray:
+    """(N,) int64: the place of each point in that order."""
+    return np.argsort(lexicographic_order(points))

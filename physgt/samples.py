@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, combinations, compress, pairwise
 
 import numpy as np
 import torch
@@ -15,9 +15,12 @@ from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
 from physgt.graph import Graph, batch_graphs
 from physgt.mesh import Mesh
+from physgt.mirror import Mirror
 from physgt.rates import joined, motion, needs_history, rate_fields, rates_between, stated_rates
 from physgt.task import Task
 from physgt.trajectory import Trajectory
+
+Mirrors = tuple[Mirror, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Samples:
     """The windows of several trajectories, read from disk when they are asked for.
 
     build: the maker of a mesh's graph, Simulator.build_graph.
+    mirrors: a window that is drawn is held before each of them or not, by chance.
     A window may begin at any time of its trajectory, also between multiples of task.dt; in second
     order it needs a time dt before, or the first time where the task states the rate. Raises
     PhysgtError, naming the trajectory, for a missing field, wrong components, times that don't
@@ -53,11 +57,14 @@ class Samples:
         task: Task,
         build: Callable[[Mesh], Graph],
         unroll: int = 1,
+        mirrors: Sequence[Mirror] = (),
     ) -> None:
         if not trajectories:
             raise PhysgtError("no trajectories to learn from.")
         self.task = task
         self.unroll = unroll
+        self.mirrors = mirrors
+        self._mirrored_graphs: dict[tuple[int, Mirrors], Graph] = {}
         self.names = list(trajectories)
         self.trajectories = list(trajectories.values())
         self.strides = []
@@ -98,11 +105,14 @@ class Samples:
 
     def draw(self, generator: np.random.Generator, batch_size: int) -> Window:
         """A batch of windows drawn at random, end to end in one graph."""
-        return self.batch(generator.integers(len(self), size=batch_size).tolist())
+        numbers = generator.integers(len(self), size=batch_size).tolist()
+        chances = generator.integers(2, size=(batch_size, len(self.mirrors)), dtype=bool)
+        return self.batch(numbers, [tuple(compress(self.mirrors, row)) for row in chances])
 
-    def batch(self, numbers: Sequence[int]) -> Window:
-        """The windows with these numbers, end to end in one graph."""
-        windows = [self._window(number) for number in numbers]
+    def batch(self, numbers: Sequence[int], mirrors: Sequence[Mirrors] = ()) -> Window:
+        """The windows with these numbers, each as its mirrors show it, end to end in one graph."""
+        mirrors = mirrors or [()] * len(numbers)
+        windows = [self._window(*which) for which in zip(numbers, mirrors, strict=True)]
         return Window(
             batch_graphs([window.graph for window in windows]),
             torch.cat([window.states for window in windows], dim=1),
@@ -112,32 +122,51 @@ class Samples:
     def steps(self) -> Iterator[tuple[Graph, np.ndarray, np.ndarray, np.ndarray]]:
         """(graph, state, next state, forcing) for every step of every trajectory, dt apart.
 
-        In the order of the mesh.
+        In the order of the mesh; each as it is, and as any of the mirrors show it.
         """
+        counts = range(len(self.mirrors) + 1)
+        views = list(chain.from_iterable(combinations(self.mirrors, k) for k in counts))
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
             for start in _window_starts(self.task, trajectory.num_times - stride, stride)[::stride]:
-                (state, next_state), (forcing,) = self._read(index, [start, start + stride])
-                yield self.graphs[index], state, next_state, forcing
+                step = self._read(index, [start, start + stride])
+                for mirrors in views:
+                    graph, states, forcings = self._mirrored(index, *step, mirrors)
+                    yield graph, *states, *forcings
 
-    def _window(self, number: int) -> Window:
+    def _window(self, number: int, mirrors: Mirrors) -> Window:
         index = int(np.searchsorted(self._ends, number, side="right"))
-        graph = self.graphs[index]
         start = self._starts[index][number - int(self._ends[index - 1] if index else 0)]
         times = [start + k * self.strides[index] for k in range(self.unroll + 1)]
-        states, forcings = self._read(index, times)
-        return Window(graph, graph.from_mesh(np.stack(states)), graph.from_mesh(np.stack(forcings)))
+        graph, states, forcings = self._mirrored(index, *self._read(index, times), mirrors)
+        return Window(graph, graph.from_mesh(states), graph.from_mesh(forcings))
 
-    def _read(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """States (N, S + R) at times dt apart, and all that is given for the steps between them."""
+    def _mirrored(
+        self, index: int, states: np.ndarray, forcings: np.ndarray, mirrors: Mirrors
+    ) -> tuple[Graph, np.ndarray, np.ndarray]:
+        """The graph, and what was read of it, as these mirrors show them."""
+        for mirror in mirrors:
+            states, forcings = states * mirror.state, forcings * mirror.forcing
+        return self._graph(index, mirrors), states, forcings
+
+    def _graph(self, index: int, mirrors: Mirrors) -> Graph:
+        if not mirrors:
+            return self.graphs[index]
+        if (index, mirrors) not in self._mirrored_graphs:
+            graph = mirrors[-1].graph(self._graph(index, mirrors[:-1]))
+            self._mirrored_graphs[index, mirrors] = graph
+        return self._mirrored_graphs[index, mirrors]
+
+    def _read(self, index: int, times: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """States (k + 1, N, S + R) dt apart, and (k, N, F + K) given for the steps in between."""
         task, boundary = self.task, self._boundaries[index]
         targets, forcings = self._frames(index, times)
         rates = [self._first_rates(index, times[0], targets[0])]
         rates += [rates_between(task, *pair) for pair in pairwise(targets)]
         motions = [motion(task, boundary, *pair) for pair in pairwise(targets)]
         return (
-            [joined(*pair) for pair in zip(targets, rates, strict=True)],
-            [joined(*pair) for pair in zip(forcings[:-1], motions, strict=True)],
+            np.stack([joined(*pair) for pair in zip(targets, rates, strict=True)]),
+            np.stack([joined(*pair) for pair in zip(forcings[:-1], motions, strict=True)]),
         )
 
     def _first_rates(self, index: int, time: int, targets: np.ndarray) -> np.ndarray:

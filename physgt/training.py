@@ -27,6 +27,7 @@ from physgt.files import written_whole
 from physgt.fit_normalizers import fit_normalizers
 from physgt.interrupts import interrupts_wait
 from physgt.loss import LOSSES, free_noise, unrolled_loss
+from physgt.mirror import mirrors_along
 from physgt.pretraining import reconstruction_loss
 from physgt.provenance import recorded
 from physgt.rates import needs_history
@@ -81,7 +82,13 @@ def train(
     dimension = next(iter(training.values())).mesh.dimension
     simulator = Simulator(case.task(), dimension, case.model_name, case.model_options).to(device)
     _check(case)
-    samples = Samples(training, case.task(), simulator.build_graph, max(settings.unroll.values()))
+    samples = Samples(
+        training,
+        case.task(),
+        simulator.build_graph,
+        max(settings.unroll.values()),
+        mirrors_along(settings.mirror, case.task(), dimension),
+    )
     run = Run(simulator, settings, directory)
     if resume:
         run.restore()

@@ -57,7 +57,7 @@ def test_a_trained_model_beats_nothing_changes_on_an_unseen_mesh(model, tmp_path
     [
         {"unroll": 2},
         {"curriculum": "{ 0 = 1, 6 = 3 }", "pretraining_steps": 4, "push_forward": True},
-        {"unroll": 2, "checkpointing": True, "loss": "relative_l2"},
+        {"unroll": 2, "checkpointing": True, "loss": "relative_l2", "mirror": ["x", "y"]},
     ],
     ids=["unrolled", "curriculum", "checkpointing"],
 )
@@ -135,6 +135,12 @@ def test_resuming_with_another_case_names_what_differs(tmp_path):
         train(other, TRAIN, tmp_path / "run", resume=True)
     with pytest.raises(PhysgtError, match="no such file"):
         train(other, TRAIN, tmp_path / "elsewhere", resume=True)
+
+
+def test_a_mirror_that_the_meshes_have_no_axis_for_is_named_before_anything_is_written(tmp_path):
+    with pytest.raises(PhysgtError, match=r"training\.mirror: the meshes have 2 dimensions"):
+        train(heat_case(tmp_path, mirror=["z"]), TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_loss_of_one_step_is_the_mean_squared_error_of_normalised_increments(simulator):
