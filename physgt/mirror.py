@@ -52,8 +52,8 @@ class Mirror:
 def mirrors_along(axes: Sequence[str], task: Task, dimension: int) -> list[Mirror]:
     """Mirrors normal to these axes, x, y or z.
 
-    A field of one component is a scalar; one of as many as the space has dimensions, or of three,
-    a vector. Raises PhysgtError for other fields, and for an axis that the space hasn't.
+    A field of one component is a scalar, one of as many as the space has dimensions a vector.
+    Raises PhysgtError for other fields, and for an axis that the space hasn't.
     """
     found = []
     for name in axes:
@@ -75,10 +75,10 @@ def mirrors_along(axes: Sequence[str], task: Task, dimension: int) -> list[Mirro
 def _signs(fields: Sequence[Field], axis: int, dimension: int) -> Iterator[float]:
     """1 or -1 of each component of these fields, one after the other."""
     for field in fields:
-        if field.components not in (1, dimension, 3):
+        if field.components not in (1, dimension):
             raise PhysgtError(
-                f"training.mirror: field '{field.name}' has {field.components} components in "
-                f"{dimension} dimensions; how it looks in a mirror is known of scalars and vectors."
+                f"training.mirror: field '{field.name}' has {field.components} components; how it "
+                f"looks in a mirror is known of scalars and of vectors, with {dimension}."
             )
         for component in range(field.components):
             yield -1.0 if component == axis and field.components > 1 else 1.0

@@ -104,7 +104,7 @@ RECIPES: dict[str, Recipe] = {
             "Contact without friction between the disc and the plate; none of the plate with "
             "itself.",
         ),
-        seeds={"train": (0, 160), "validation": (900, 904), "test": (950, 958)},
+        seeds={"train": (0, 320), "validation": (900, 904), "test": (950, 958)},
         mesh=solid_mesh,
         parameters={"cantilever": 0, "refinement": 0.7},
         scored_on="NORMAL",
