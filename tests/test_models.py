@@ -540,6 +540,24 @@ def test_gradients_in_chunks_of_rows_are_those_of_all_rows_at_once(monkeypatch, 
     torch.testing.assert_close(gradients(), expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_updates_in_place_change_neither_the_step_nor_what_it_was_given(monkeypatch, name):
+    """Nodes in several chunks, where a block's update takes the place of the nodes."""
+    model = make_model(name).double()
+    graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
+    state, forcing = random_fields(graph)
+    expected = model(graph, state, forcing).detach()  # with gradients: nothing is in place
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 16)
+    given = state.clone(), forcing.clone()
+    with torch.no_grad():
+        geometry = model.embed_geometry(graph)
+        for _ in range(2):
+            found = model(graph, state, forcing, geometry)
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    assert torch.equal(state, given[0])
+    assert torch.equal(forcing, given[1])
+
+
 def test_physgto_keeps_nothing_of_a_forcing_that_changes_in_place_nor_for_gradients():
     model = make_model("physgto").double()
     graph = graph_for(model, random_mesh(60, seed=1), torch.float64)
