@@ -108,7 +108,8 @@ def _simulate_all(
         except BrokenProcessPool:
             raise PhysgtError(
                 f"{name}: a worker process ended early, perhaps killed for want of memory. "
-                "Finished files are kept: run the same again, with fewer workers."
+                "Finished files are kept: run the same again, with fewer workers. A script of "
+                'your own calls generate below `if __name__ == "__main__":`.'
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from physgt.declared_fields import POINTS, Field
+from physgt.declared_fields import Field
 from physgt.errors import PhysgtError
 from physgt.formulas import AXES
 from physgt.graph import Graph
 from physgt.ordering import lexicographic_rank
+from physgt.rates import motion_directions
 from physgt.task import Task
 
 
@@ -53,8 +54,10 @@ def mirrors_along(axes: Sequence[str], task: Task, dimension: int) -> list[Mirro
     """Mirrors normal to these axes, x, y or z.
 
     A field of one component is a scalar, one of as many as the space has dimensions a vector.
-    Raises PhysgtError for other fields, and for an axis that the space hasn't.
+    Raises PhysgtError for other fields, for an axis that the space hasn't and for one named twice.
     """
+    if len(set(axes)) < len(axes):
+        raise PhysgtError(f"training.mirror names an axis twice: {', '.join(axes)}.")
     found = []
     for name in axes:
         axis = AXES.index(name)
@@ -64,9 +67,7 @@ def mirrors_along(axes: Sequence[str], task: Task, dimension: int) -> list[Mirro
             )
         targets = list(_signs(task.targets, axis, dimension))
         state = [*targets, *(targets[column] for column in task.second_order)]
-        motion = 2 * [targets[column] for column in task.motion_columns]
-        if task.loaded_by_boundary:
-            motion += [*targets[task.columns(POINTS)], 1.0]
+        motion = [1.0 if k is None else targets[k] for k in motion_directions(task)]
         forcing = [*_signs(task.forcings, axis, dimension), *motion]
         found.append(Mirror(axis, *(np.array(signs, np.float32) for signs in (state, forcing))))
     return found

@@ -93,6 +93,17 @@ def start_and_rates(task: Task, start: Trajectory) -> tuple[Trajectory, np.ndarr
     return start, rates
 
 
+def motion_directions(task: Task) -> list[int | None]:
+    """For each of the K columns of `motion` the column of a state along which it lies.
+
+    None: along no direction, it is a size.
+    """
+    columns: list[int | None] = [*task.motion_columns, *task.motion_columns]
+    if task.loaded_by_boundary:
+        columns += [*range(task.state_size)[task.columns(POINTS)], None]
+    return columns
+
+
 def motion(task: Task, boundary: MeshBoundary, state: np.ndarray, coming: np.ndarray) -> np.ndarray:
     """(N, K) how far the boundary moves each node in the coming step, and the mean of all it moves.
 

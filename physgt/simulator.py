@@ -20,6 +20,7 @@ from physgt.models import MODELS
 from physgt.normalizer import Normalizer
 from physgt.ordering import hilbert_order
 from physgt.pretrained import find_model
+from physgt.rates import motion_directions
 from physgt.task import POINTS, Task
 from physgt.tensor_files import read_safetensors
 
@@ -71,7 +72,7 @@ class Simulator(nn.Module):
                 raise PhysgtError(
                     f"[model] {model} has no option '{name}'; its options are {', '.join(options)}."
                 )
-        forcing_size = task.forcing_size + task.motion_size
+        forcing_size = task.forcing_size + len(motion_directions(task))
         try:
             self.model = MODELS[model](
                 task.state_size,

@@ -116,14 +116,6 @@ class Task:
         ]
 
     @property
-    def motion_size(self) -> int:
-        """Numbers a node that tell of the boundary's motion, see physgt.rates.motion."""
-        size = 2 * len(self.motion_columns)
-        if self.loaded_by_boundary:
-            size += 1 + sum(target.components for target in self.targets if target.name == POINTS)
-        return size
-
-    @property
     def loaded_by_boundary(self) -> bool:
         """Whether the boundary drives points that have no memory: it is then the only load.
 

@@ -10,13 +10,14 @@ import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory, square_mesh
 from moving_case import PULL, pulled_plate
-from physgt import BoundaryCondition, Field, PhysgtError, Simulator, Task, Trajectory
+from physgt import BoundaryCondition, Field, Mesh, PhysgtError, Simulator, Task, Trajectory
 from physgt.declared_fields import Forcing, Quasistatic, SecondOrder
 from physgt.fit_normalizers import fit_normalizers
 from physgt.graph import Graph, build_graph
 from physgt.mirror import mirrors_along
 from physgt.ordering import hilbert_order
 from physgt.samples import Samples
+from sample_trajectories import solid_mesh
 from test_contact import CONTACT, plate_and_tool
 
 TOP = BoundaryCondition("top", "velocity", "held", where="y > 0.9")
@@ -107,6 +108,34 @@ def test_a_window_in_a_mirror_is_the_window_of_the_mirrored_case(
     np.testing.assert_allclose([found[pair] for pair in right], list(right.values()), atol=1e-9)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_on_cells_in_space_a_window_in_a_mirror_is_the_window_of_the_mirrored_case(
+    axis: int,
+) -> None:
+    flow = Field("velocity", 3, location="cell"), Field("pressure", location="cell")
+    task = Task(targets=flow, dt=0.1)
+    graph_of = Simulator(task, 3, "physgto", SMALL_MODELS["physgto"]).build_graph
+    random, mesh, turn = np.random.default_rng(0), solid_mesh(), np.ones(3)
+    turn[axis] = -1
+    velocity, pressure = random.normal(size=(3, 4, 3)), random.normal(size=(3, 4))
+
+    def case(mesh: Mesh, velocity: np.ndarray) -> Trajectory:
+        fields = {"velocity": velocity, "pressure": pressure}
+        return Trajectory.from_arrays(mesh, 0.1 * np.arange(3), {}, cell_fields=fields)
+
+    [mirror] = mirrors_along("xyz"[axis], task, 3)
+    plain = Samples({"a": case(mesh, velocity)}, task, graph_of, 2, [mirror])
+    turned = case(dataclasses.replace(mesh, points=mesh.points * turn), velocity * turn)
+    ours = plain.batch([0], [(mirror,)])
+    expected = Samples({"a": turned}, task, graph_of, 2).batch([0])
+    np.testing.assert_allclose(
+        ours.graph.to_mesh(ours.states), expected.graph.to_mesh(expected.states), atol=1e-6
+    )
+    found, right = directed_edges(ours.graph), directed_edges(expected.graph)
+    assert found.keys() == right.keys()
+    np.testing.assert_allclose([found[pair] for pair in right], list(right.values()), atol=1e-6)
+
+
 def test_what_the_case_states_by_place_is_stated_of_the_case_as_it_was() -> None:
     """Held is what lies at the top, though in the mirror it is below; so is the stated wind."""
     case, [mirror] = flow(), mirrors_along("y", FLOW, 2)
@@ -183,6 +212,7 @@ def test_scales_are_those_of_the_case_and_all_its_mirror_images() -> None:
     ("axes", "field", "message"),
     [
         ("z", Field("velocity", 2), "the meshes have 2 dimensions, no axis z"),
+        ("xyx", Field("velocity", 2), "training.mirror names an axis twice: x, y, x"),
         ("x", Field("strain", 3), "field 'strain' has 3 components; .* vectors, with 2"),
     ],
 )

@@ -20,6 +20,7 @@ from physgt.coupling.export import StepProgram
 from physgt.datasets.vtkhdf import read_vtkhdf
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS
+from physgt.rates import motion_directions
 from physgt.rollout import rollout, score
 from physgt.samples import Samples
 from physgt.training import train
@@ -88,7 +89,7 @@ def test_small_strains_far_from_the_origin_keep_their_digits() -> None:
 
 def standing_still(state: torch.Tensor) -> torch.Tensor:
     """What is given for a step in which the boundary moves nothing."""
-    return state.new_zeros(len(state), PULL.motion_size)
+    return state.new_zeros(len(state), len(motion_directions(PULL)))
 
 
 @torch.inference_mode()
