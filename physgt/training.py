@@ -24,6 +24,7 @@ from physgt.case import Case, TrainingSettings
 from physgt.datasets import open_trajectory
 from physgt.errors import DivergedError, PhysgtError
 from physgt.files import written_whole
+from physgt.fine_tuning import start_from
 from physgt.fit_normalizers import fit_normalizers
 from physgt.interrupts import interrupts_wait
 from physgt.loss import LOSSES, free_noise, unrolled_loss
@@ -58,6 +59,7 @@ def train(
     *,
     validation: dict[str, Trajectory] | None = None,
     device: torch.device | str = "cpu",
+    start: Simulator | None = None,
     resume: bool = False,
     report: Callable[[Report], None] | None = None,
 ) -> Simulator:
@@ -67,6 +69,9 @@ def train(
     validation), last.physgt, training_state.safetensors to resume from, run.json, see
     physgt.provenance, and TensorBoard events.
 
+    start: a trained simulator, whose weights and scales are the first ones, see
+        physgt.fine_tuning; without it weights are drawn by chance and scales are the data's.
+
     Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
     where `directory` holds a run already, and, with resume, where that is of another case.
     """
@@ -75,6 +80,11 @@ def train(
         raise PhysgtError(
             f"{directory}: holds a run already; go on with --resume (resume=True in Python), "
             "or choose another folder."
+        )
+    if resume and start is not None:
+        raise PhysgtError(
+            "a run that is resumed goes on with its own weights: leave out --start-from (start), "
+            "or --resume (resume)."
         )
     torch.manual_seed(settings.seed)
     if not training:
@@ -92,6 +102,8 @@ def train(
     run = Run(simulator, settings, directory)
     if resume:
         run.restore()
+    elif start is not None:
+        start_from(simulator, start)
     else:
         fit_normalizers(simulator, samples)
     directory.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ from physgt.pretrained.scores import over_all_times
 SHIPPED = physgt.pretrained.names()
 # A coarse mesh and a short history, in which the flow sheds all the same.
 QUICK = {"refinement": 0.7, "num_steps": 80, "dt": 0.02, "substeps": 4, "spin_up": 1.0}
-SEEDS = {"train": (0, 1), "validation": (900, 901), "test": (950, 952)}
+SEEDS = {"train": (0, 1), "refinement": (1, 2), "validation": (900, 901), "test": (950, 952)}
+REFINEMENT = {"steps": 1, "mirror": ["y"]}
 
 
 def run(*words: object) -> int:
@@ -44,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = {"name": "physgto", **SMALL_MODELS["physgto"]}
     case = case.model_copy(update={"training": training, "model": small})
     with pytest.MonkeyPatch.context() as patch:
-        recipe = replace(RECIPES["cylinder"], seeds=SEEDS, parameters=QUICK)
+        recipe = replace(RECIPES["cylinder"], seeds=SEEDS, parameters=QUICK, refinement=REFINEMENT)
         patch.setitem(RECIPES, "cylinder", recipe)
         patch.setattr(maker, "read_case", lambda path: case)
         maker.make("cylinder", work, workers=1)
@@ -67,10 +68,13 @@ def package(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def test_one_command_makes_the_model_its_record_and_its_card(made):
     record = json.loads((made / "cylinder.json").read_text())
     assert (made / "cylinder.md").read_text() == render_card(record)
-    best, shipped = made / "run" / "best.physgt", made / "cylinder.physgt"
+    best, shipped = made / "refinement" / "best.physgt", made / "cylinder.physgt"
     assert shipped.read_bytes() == best.read_bytes()
     assert record["data"]["seeds"] == {part: list(seeds) for part, seeds in SEEDS.items()}
-    assert record["training"]["cpu_seconds"] > 0
+    first, second = record["trainings"]
+    assert first["cpu_seconds"] > 0
+    assert (first["steps"], first["cases"]) == (2, 1)
+    assert (second["steps"], second["cases"], second["changed"]) == (1, 2, REFINEMENT)
     assert record["costs"]["ratio"] == record["costs"]["solver"] / record["costs"]["learned"]
 
 

@@ -20,6 +20,7 @@ def train(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     data: Path | None = None,
+    start_from: str | None = None,
     resume: bool = False,
     device: str = "cpu",
 ) -> None:
@@ -35,6 +36,8 @@ def train(
         The run's folder: best.physgt, last.physgt, TensorBoard events.
     data
         The folder that the case's patterns start from; the case file's own without it.
+    start_from
+        A trained model of the same task, file or name, to learn on from; from nothing without it.
     resume
         Go on with the run in OUTPUT exactly where it was saved last.
     device
@@ -43,6 +46,7 @@ def train(
     from physgt.case import find_case, read_case
     from physgt.device import find_device
     from physgt.progress import progress_bar
+    from physgt.simulator import Simulator
     from physgt.training import open_trajectories
     from physgt.training import train as train_case
 
@@ -67,6 +71,7 @@ def train(
             output,
             validation=validation,
             device=find_device(device),
+            start=None if start_from is None else Simulator.load(start_from),
             resume=resume,
             report=report,
         )

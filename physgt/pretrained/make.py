@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from physgt.case import Case, find_case, read_case
+from physgt.case import Case, TrainingSettings, find_case, read_case
 from physgt.datasets import open_trajectory
 from physgt.datasets.generate import generate
 from physgt.errors import PhysgtError
@@ -59,7 +59,7 @@ def make(
     data
         A folder with train, validation and test as this command makes them; WORK/data without it.
     run
-        The folder of the training, done or to go on with; WORK/run without it.
+        The folder of the first training, done or to go on with; WORK/run without it.
     output
         The folder for NAME.physgt, NAME.md and NAME.json, physgt/pretrained to ship them; WORK
         without it.
@@ -71,7 +71,14 @@ def make(
     recipe, case = RECIPES[name], read_case(find_case(name))
     parts = make_data(name, recipe, data or work / "data", workers)
     folder = run or work / "run"
-    simulator = train_model(case, parts, folder)
+    cases = parts["train"]
+    simulator = train_model(case, cases, parts["validation"], folder)
+    trainings = [_training(case, folder)]
+    if recipe.refinement:
+        case, folder = refined(case, recipe), work / "refinement"
+        cases = cases | parts.get("refinement", {})
+        simulator = train_model(case, cases, parts["validation"], folder, simulator)
+        trainings.append(_training(case, folder) | {"changed": dict(recipe.refinement)})
     tests = parts["test"]
     with progress_bar("scoring") as update:
         scores = score_cases(simulator, recipe, case.outputs, tests, work / "test", update)
@@ -82,7 +89,7 @@ def make(
         "limits": list(recipe.limits),
         "data": _data(name, recipe, parts),
         "model": _model(simulator),
-        "training": _training(case, folder),
+        "trainings": trainings,
         "scores": scores,
         "costs": costs,
         "measured_on": _machine(read_record(folder)["sessions"][-1]),
@@ -112,16 +119,24 @@ def make_data(name: str, recipe: Recipe, folder: Path, workers: int | None) -> d
     return parts
 
 
-def train_model(case: Case, parts: Mapping[str, Cases], folder: Path) -> Simulator:
+def refined(case: Case, recipe: Recipe) -> Case:
+    """The case of the second training."""
+    settings = case.training.model_dump() | dict(recipe.refinement)
+    return case.model_copy(update={"training": TrainingSettings.model_validate(settings)})
+
+
+def train_model(
+    case: Case, cases: Cases, validation: Cases, folder: Path, start: Simulator | None = None
+) -> Simulator:
     """The best simulator of the run in `folder`, which goes on where it isn't done.
 
     Raises PhysgtError where that has learned from other data or by another case.
     """
     if (folder / RUN_FILE).exists():
         seen = read_record(folder)["data"]["training"]["cases"]
-        if [Path(path).name for path in seen] != [Path(path).name for path in parts["train"]]:
+        if [Path(path).name for path in seen] != [Path(path).name for path in cases]:
             raise PhysgtError(
-                f"{folder}: was trained on {len(seen)} other files than the {len(parts['train'])} "
+                f"{folder}: was trained on {len(seen)} other files than the {len(cases)} "
                 "of the recipe; train anew, or change the recipe."
             )
     with progress_bar("training") as update:
@@ -129,19 +144,21 @@ def train_model(case: Case, parts: Mapping[str, Cases], folder: Path) -> Simulat
         def report(result: Report) -> None:
             update(result.step, result.num_steps, f"loss {result.loss:.3g}")
 
+        going_on = (folder / STATE_FILE).exists()
         return train(
             case,
-            parts["train"],
+            cases,
             folder,
-            validation=parts["validation"],
-            resume=(folder / STATE_FILE).exists(),
+            validation=validation,
+            start=None if going_on else start,
+            resume=going_on,
             report=report,
         )
 
 
 def _data(name: str, recipe: Recipe, parts: Mapping[str, Cases]) -> dict[str, Any]:
     """Where the data come from and what they span: all that the model has ever seen."""
-    seen = [case for part in ("train", "validation") for case in parts[part].values()]
+    seen = [case for part in parts if part != "test" for case in parts[part].values()]
     nodes = [case.mesh.num_points for case in seen]
     return {
         "parameters": asdict(recipe.family(name)),
@@ -163,9 +180,11 @@ def _model(simulator: Simulator) -> dict[str, Any]:
 
 def _training(case: Case, folder: Path) -> dict[str, Any]:
     """cpu_seconds: of all sessions; those that were killed left no time."""
-    sessions = read_record(folder)["sessions"]
+    record = read_record(folder)
+    sessions = record["sessions"]
     return {
         "steps": case.training.steps,
+        "cases": len(record["data"]["training"]["cases"]),
         "cpu_seconds": sum(session.get("cpu_seconds", 0.0) for session in sessions),
         "sessions_without_time": sum("cpu_seconds" not in session for session in sessions),
         "machine": _machine(sessions[0]),
