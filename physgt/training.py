@@ -186,12 +186,12 @@ class Run:
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
             loss = self._loss(window, generator)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
         value = float(loss.detach())
-        if not math.isfinite(value):
+        if not math.isfinite(value + float(norm)):
             raise PhysgtError(
-                f"the loss is not finite at step {self.step + 1}; lower training.learning_rate. "
-                f"What was saved last in {self.directory} is whole."
+                f"the loss or its gradient is not finite at step {self.step + 1}; lower "
+                f"training.learning_rate. What was saved last in {self.directory} is whole."
             )
         self.optimizer.step()
         self.averaged.update_parameters(self.simulator)
@@ -216,7 +216,8 @@ class Run:
         """Mean relative L2 of free rollouts over fields, times and trajectories.
 
         A trajectory serves as its own prescribed values: read are only those that the task
-        declares as prescribed or as forcings over time.
+        declares as prescribed or as forcings over time. One that is 0 throughout doesn't count,
+        since nothing is relative to that; None where none counts.
         """
         if not trajectories:
             return None
@@ -234,7 +235,8 @@ class Run:
             targets = [target.name for target in simulator.task.targets]
             scores = score(prediction, trajectory)["relative_l2"]
             errors.append(float(scores.sel(forecast="prediction", field=targets).mean()))
-        return float(np.mean(errors))
+        measured = [error for error in errors if not math.isnan(error)]
+        return float(np.mean(measured)) if measured else None
 
     @property
     def _averaged_simulator(self) -> Simulator:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from heat_case import HEAT, SMALL_MODELS, build_heat_graph, heat_trajectory
-from physgt import PhysgtError, Simulator
+from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, read_case
 from physgt.fit_normalizers import fit_normalizers
 from physgt.loss import unrolled_loss
@@ -221,6 +221,28 @@ def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):
     events = EventAccumulator(str(tmp_path / "run")).Reload()
     assert [event.step for event in events.Scalars("loss")] == list(range(1, 13))
     assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
+
+
+def test_a_validation_case_at_rest_at_zero_has_no_relative_error_and_does_not_count(tmp_path):
+    heat = UNSEEN["unseen"]
+    cold = Trajectory(heat.mesh, heat.fields * 0.0)
+    found: list[list[float | None]] = []
+    for name, cases in (("a", UNSEEN), ("b", {**UNSEEN, "cold": cold}), ("c", {"cold": cold})):
+        seen: list[Report] = []
+        train(heat_case(tmp_path), TRAIN, tmp_path / name, validation=cases, report=seen.append)
+        found.append([report.validation for report in seen if report.step % 4 == 0])
+    assert found[1] == found[0]
+    assert found[2] == [None] * 3
+
+
+def test_a_gradient_that_is_not_finite_reaches_no_weight(tmp_path, monkeypatch):
+    def loss_of_infinite_slope(self: Run, *arguments: object) -> torch.Tensor:
+        return sum((0 * w).sum().sqrt() for w in self.simulator.parameters()) + torch.ones(())
+
+    monkeypatch.setattr(Run, "_loss", loss_of_infinite_slope)
+    with pytest.raises(PhysgtError, match="the loss or its gradient is not finite at step 1"):
+        train(heat_case(tmp_path, steps=1), TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run" / "last.physgt").exists()
 
 
 def test_a_pattern_without_files_says_where_it_looked(tmp_path):
