@@ -97,7 +97,7 @@ def train(
     directory.mkdir(parents=True, exist_ok=True)
     data = {"training": training, "validation": validation or {}}
     with (
-        SummaryWriter(str(directory), purge_step=run.step) as events,
+        SummaryWriter(str(directory), purge_step=run.step + 1) as events,
         recorded(directory, case, data, simulator.device),
     ):
         try:

@@ -223,6 +223,24 @@ def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):
     assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
 
 
+def test_a_resumed_training_hides_no_event_of_the_steps_that_it_keeps(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    class Stop(Exception): ...
+
+    def stop_after_step_six(report: Report) -> None:
+        if report.step == 6:
+            raise Stop
+
+    case = heat_case(tmp_path)
+    with pytest.raises(Stop):
+        train(case, TRAIN, tmp_path / "run", validation=UNSEEN, report=stop_after_step_six)
+    train(case, TRAIN, tmp_path / "run", validation=UNSEEN, resume=True)
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 13))
+    assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
+
+
 def test_a_validation_case_at_rest_at_zero_has_no_relative_error_and_does_not_count(tmp_path):
     heat = UNSEEN["unseen"]
     cold = Trajectory(heat.mesh, heat.fields * 0.0)
