@@ -36,6 +36,7 @@ from physgt.samples import Samples, Window
 from physgt.schedule import horizon, learning_rate, moving_average
 from physgt.simulator import Simulator
 from physgt.tensor_files import read_safetensors
+from physgt.training_checks import check_same_cases, check_settings, check_validation
 from physgt.trajectory import Trajectory
 
 STATE_FILE = "training_state.safetensors"
@@ -68,7 +69,8 @@ def train(
     physgt.provenance, and TensorBoard events.
 
     Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
-    where `directory` holds a run already, and, with resume, where that is of another case.
+    where `directory` holds a run already, and, with resume, where that is of another case or of
+    other trajectories.
     """
     settings = case.training
     if not resume and (directory / STATE_FILE).exists():
@@ -81,7 +83,7 @@ def train(
         raise PhysgtError("no trajectories to learn from.")
     dimension = next(iter(training.values())).mesh.dimension
     simulator = Simulator(case.task(), dimension, case.model_name, case.model_options).to(device)
-    _check(case)
+    check_settings(case)
     samples = Samples(
         training,
         case.task(),
@@ -89,13 +91,15 @@ def train(
         max(settings.unroll.values()),
         mirrors_along(settings.mirror, case.task(), dimension),
     )
+    check_validation(simulator, validation or {})
     run = Run(simulator, settings, directory)
+    data = {"training": training, "validation": validation or {}}
     if resume:
         run.restore()
+        check_same_cases(directory, data)
     else:
         fit_normalizers(simulator, samples)
     directory.mkdir(parents=True, exist_ok=True)
-    data = {"training": training, "validation": validation or {}}
     with (
         SummaryWriter(str(directory), purge_step=run.step + 1) as events,
         recorded(directory, case, data, simulator.device),
@@ -115,26 +119,19 @@ def train(
 
 def open_trajectories(root: Path, pattern: str) -> dict[str, Trajectory]:
     """The trajectories whose files match `pattern` below `root`, by path, in order of name."""
-    paths = sorted(root.glob(pattern))
+    try:
+        paths = sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError, IndexError) as error:
+        raise PhysgtError(
+            f"[data] '{pattern}': expected a pattern of files below {root}, such as "
+            "train/*.vtkhdf; --data names another folder."
+        ) from error
     if not paths:
         raise PhysgtError(
             f"{root / pattern}: no such files; make them with physgt generate or physgt convert, "
             "or name the folder they are in with --data."
         )
     return {str(path): open_trajectory(path) for path in paths}
-
-
-def _check(case: Case) -> None:
-    settings = case.training
-    if settings.loss not in LOSSES:
-        raise PhysgtError(
-            f"training.loss: no loss '{settings.loss}'; the losses are {', '.join(LOSSES)}."
-        )
-    if settings.pretraining_steps and case.task().moves:
-        raise PhysgtError(
-            "training.pretraining_steps: where the mesh moves, its edges tell what is hidden; "
-            "set it to 0."
-        )
 
 
 def _advance_and_validate(run: Run, samples: Samples, validation: dict[str, Trajectory]) -> Report:
