@@ -166,6 +166,8 @@ def with_steps(tables: Settings, training: dict[str, Trajectory], seconds: float
             **tables["training"], "steps": steps, "unroll": unroll,
             "validate_every": steps, "pretraining_steps": round(pretraining * steps),
         }  # fmt: skip
+        if max(unroll.values()) == 1:
+            settings.pop("push_forward", None)
         return Case.model_validate({**tables, "training": settings})
 
     ends = [*list(shares)[1:], 1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import (
     PositiveInt,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic import Field as Setting
@@ -31,7 +33,7 @@ Share = Annotated[float, Setting(ge=0, lt=1)]
 class Section(BaseModel):
     """A table of the case file; a key it doesn't know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TargetSettings(Section):
@@ -107,7 +109,7 @@ class TrainingSettings(Section):
                        the field; the target leads from the noisy state to the clean next one
     learning_rate      at its peak; linear warm-up over warmup_steps, then a cosine to
                        final_learning_rate times the peak
-    gradient_clip      largest norm of all gradients together
+    gradient_clip      largest norm of all gradients together; inf for none
     ema_decay          of the averaged weights that are validated and saved; 0 turns it off
     bfloat16           matrix products in bfloat16; weights, states and the loss stay in float32
     validate_every     steps between validations by free rollout of validation_steps steps
@@ -127,12 +129,12 @@ class TrainingSettings(Section):
     final_learning_rate: Share = 1e-3
     warmup_steps: Annotated[int, Setting(ge=0)] = 100
     weight_decay: Annotated[float, Setting(ge=0)] = 1e-4
-    gradient_clip: PositiveFloat = 1.0
+    gradient_clip: Annotated[float, Setting(gt=0, allow_inf_nan=True)] = 1.0
     ema_decay: Share = 0.999
     validate_every: PositiveInt = 500
     validation_steps: PositiveInt = 50
     bfloat16: bool = False
-    seed: int = 0
+    seed: Annotated[int, Setting(ge=0, lt=2**63)] = 0
 
     @field_validator("unroll", mode="before")
     @classmethod
@@ -145,6 +147,24 @@ class TrainingSettings(Section):
         if 0 not in unroll:
             raise ValueError("a curriculum says how it begins: unroll = { 0 = 1, 8000 = 4 }")
         return unroll
+
+    @field_validator("push_forward", "step_discount")
+    @classmethod
+    def _has_steps_to_weigh(cls, said: float, info: ValidationInfo) -> float:
+        """`said`, unless it changes nothing: a case file that asks for it means to have it."""
+        asked = said != cls.model_fields[str(info.field_name)].default
+        if asked and max(info.data.get("unroll", {0: 2}).values()) == 1:
+            raise ValueError("samples of one time step know nothing of it; set unroll to 2 or more")
+        if asked and info.field_name == "step_discount" and info.data.get("push_forward"):
+            raise ValueError("with push_forward only the last time step has a weight")
+        return said
+
+    @field_validator("pretraining_steps")
+    @classmethod
+    def _leaves_steps(cls, pretraining_steps: int, info: ValidationInfo) -> int:
+        if pretraining_steps >= info.data.get("steps", math.inf):
+            raise ValueError("no time step is learned after it; steps must be more")
+        return pretraining_steps
 
 
 class Case(Section):

@@ -22,10 +22,11 @@ def fit_normalizers(simulator: Simulator, samples: Samples) -> None:
     )
     for graph, before, after, given in samples.steps():
         state.update(before)
-        start, end = (torch.as_tensor(state)[graph.order] for state in (before, after))
+        device = simulator.device
+        start, end = (torch.as_tensor(s, device=device)[graph.order] for s in (before, after))
         start = simulator.seeing_ahead(graph, start, end)
         added = simulator.increment_between(graph, start, end)
-        increment.update(added.masked_fill(~graph.free, torch.nan).numpy())
+        increment.update(added.masked_fill(~graph.free, torch.nan).cpu().numpy())
         forcing.update(given)
     simulator.state.set(state)
     simulator.increment.set(increment)

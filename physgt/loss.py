@@ -21,7 +21,8 @@ def free_noise(
 ) -> Tensor:
     """(N, S + R) noise for the first state of a window, in physical units, on free components only.
 
-    Normal, with a standard deviation of `share` times that of each component in the training set.
+    Normal, with a standard deviation of `share` times that of each component in the training set;
+    a component that never changed there has none.
     Of components of second order it is that of the rate, and the last two states have noise of
     their own: the component that of the last, the rate the difference. The target, the inverse of
     a step, takes both back. Noise of the rate alone teaches to stop a drift, but not to return
@@ -32,8 +33,10 @@ def free_noise(
     """
     unit = generator.standard_normal(window.states.shape[1:], dtype=np.float32)
     second_order, size = simulator.second_order, simulator.task.state_size
-    deviation = share * simulator.state.std
-    deviation[second_order] = share * simulator.state.std[size:]
+    scales = simulator.state
+    # Of what never changed std is 1, in whatever units, but the range is 0; else it is the wider.
+    deviation = share * torch.minimum(scales.std, scales.highest - scales.lowest)
+    deviation[second_order] = deviation[size:].clone()
     noise = torch.as_tensor(unit, device=simulator.device) * deviation
     noise[:, size:] += noise[:, second_order]
     return torch.where(simulator.with_rates(window.graph.free), noise, torch.zeros_like(noise))

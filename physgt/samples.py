@@ -76,6 +76,10 @@ class Samples:
                 self.strides.append(trajectory.stride(task.dt))
                 self.graphs.append(build(trajectory.mesh))
                 self._boundaries.append(task.boundary_on(trajectory.mesh))
+                if not self._boundaries[-1].free.any():
+                    raise PhysgtError(
+                        "the boundary leaves no node free: there is nothing to learn."
+                    )
             except PhysgtError as error:
                 raise PhysgtError(f"{name}: {error}") from error
         self._set_unroll(unroll)

@@ -208,8 +208,10 @@ class Task:
             unknown = np.full((len(points), forcing.components), np.nan)
             try:
                 stated = forcing.value.at(time, points, unknown)
-                if np.isnan(stated).any():
-                    raise PhysgtError("a stated forcing has no value `initial`.")
+                if not np.isfinite(stated).all():
+                    raise PhysgtError(
+                        f"not finite at {time:g} s; besides, a forcing has no value `initial`."
+                    )
             except PhysgtError as error:
                 raise PhysgtError(f"forcing '{forcing.name}', value: {error}") from error
             rows = np.broadcast_to(stated, unknown.shape)

@@ -37,6 +37,7 @@ from physgt.samples import Samples, Window
 from physgt.schedule import horizon, learning_rate, moving_average
 from physgt.simulator import Simulator
 from physgt.tensor_files import read_safetensors
+from physgt.training_checks import check_same_cases, check_settings, check_validation
 from physgt.trajectory import Trajectory
 
 STATE_FILE = "training_state.safetensors"
@@ -73,7 +74,8 @@ def train(
         physgt.fine_tuning; without it weights are drawn by chance and scales are the data's.
 
     Raises PhysgtError where a trajectory doesn't fit the task, where the loss stops being finite,
-    where `directory` holds a run already, and, with resume, where that is of another case.
+    where `directory` holds a run already, and, with resume, where that is of another case or of
+    other trajectories.
     """
     settings = case.training
     if not resume and (directory / STATE_FILE).exists():
@@ -91,7 +93,7 @@ def train(
         raise PhysgtError("no trajectories to learn from.")
     dimension = next(iter(training.values())).mesh.dimension
     simulator = Simulator(case.task(), dimension, case.model_name, case.model_options).to(device)
-    _check(case)
+    check_settings(case)
     samples = Samples(
         training,
         case.task(),
@@ -99,17 +101,19 @@ def train(
         max(settings.unroll.values()),
         mirrors_along(settings.mirror, case.task(), dimension),
     )
+    check_validation(simulator, validation or {})
     run = Run(simulator, settings, directory)
+    data = {"training": training, "validation": validation or {}}
     if resume:
         run.restore()
+        check_same_cases(directory, data)
     elif start is not None:
         start_from(simulator, start)
     else:
         fit_normalizers(simulator, samples)
     directory.mkdir(parents=True, exist_ok=True)
-    data = {"training": training, "validation": validation or {}}
     with (
-        SummaryWriter(str(directory), purge_step=run.step) as events,
+        SummaryWriter(str(directory), purge_step=run.step + 1) as events,
         recorded(directory, case, data, simulator.device),
     ):
         try:
@@ -127,26 +131,19 @@ def train(
 
 def open_trajectories(root: Path, pattern: str) -> dict[str, Trajectory]:
     """The trajectories whose files match `pattern` below `root`, by path, in order of name."""
-    paths = sorted(root.glob(pattern))
+    try:
+        paths = sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError, IndexError) as error:
+        raise PhysgtError(
+            f"[data] '{pattern}': expected a pattern of files below {root}, such as "
+            "train/*.vtkhdf; --data names another folder."
+        ) from error
     if not paths:
         raise PhysgtError(
             f"{root / pattern}: no such files; make them with physgt generate or physgt convert, "
             "or name the folder they are in with --data."
         )
     return {str(path): open_trajectory(path) for path in paths}
-
-
-def _check(case: Case) -> None:
-    settings = case.training
-    if settings.loss not in LOSSES:
-        raise PhysgtError(
-            f"training.loss: no loss '{settings.loss}'; the losses are {', '.join(LOSSES)}."
-        )
-    if settings.pretraining_steps and case.task().moves:
-        raise PhysgtError(
-            "training.pretraining_steps: where the mesh moves, its edges tell what is hidden; "
-            "set it to 0."
-        )
 
 
 def _advance_and_validate(run: Run, samples: Samples, validation: dict[str, Trajectory]) -> Report:
@@ -198,12 +195,12 @@ class Run:
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
             loss = self._loss(window, generator)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.simulator.parameters(), settings.gradient_clip)
         value = float(loss.detach())
-        if not math.isfinite(value):
+        if not math.isfinite(value + float(norm)):
             raise PhysgtError(
-                f"the loss is not finite at step {self.step + 1}; lower training.learning_rate. "
-                f"What was saved last in {self.directory} is whole."
+                f"the loss or its gradient is not finite at step {self.step + 1}; lower "
+                f"training.learning_rate. What was saved last in {self.directory} is whole."
             )
         self.optimizer.step()
         self.averaged.update_parameters(self.simulator)
@@ -228,7 +225,8 @@ class Run:
         """Mean relative L2 of free rollouts over fields, times and trajectories.
 
         A trajectory serves as its own prescribed values: read are only those that the task
-        declares as prescribed or as forcings over time.
+        declares as prescribed or as forcings over time. One that is 0 throughout doesn't count,
+        since nothing is relative to that; None where none counts.
         """
         if not trajectories:
             return None
@@ -246,7 +244,8 @@ class Run:
             targets = [target.name for target in simulator.task.targets]
             scores = score(prediction, trajectory)["relative_l2"]
             errors.append(float(scores.sel(forecast="prediction", field=targets).mean()))
-        return float(np.mean(errors))
+        measured = [error for error in errors if not math.isnan(error)]
+        return float(np.mean(measured)) if measured else None
 
     @property
     def _averaged_simulator(self) -> Simulator:

@@ -66,6 +66,29 @@ def test_a_case_file_says_task_model_and_training(tmp_path):
             r"unroll.*curriculum says how it begins",
         ),
         ("steps = 10", "steps = 10\nunroll = 0", r"\[training.unroll\] 0 = 0: .*greater than 0"),
+        ("steps = 10", "steps = 10\nseed = -1", r"\[training\] seed = -1: .*greater than or equal"),
+        ("steps = 10", "steps = 10\nnoise = inf", r"\[training\] noise = inf: .*finite number"),
+        ("dt = 0.02", "dt = inf", r"\[task\] dt = inf: .*finite number"),
+        (
+            "steps = 10",
+            "steps = 10\npush_forward = true",
+            r"\[training\] push_forward = True: .*set unroll to 2 or more",
+        ),
+        (
+            "steps = 10",
+            "steps = 10\nstep_discount = 0.5",
+            r"\[training\] step_discount = 0.5: .*set unroll to 2 or more",
+        ),
+        (
+            "steps = 10",
+            "steps = 10\nunroll = 2\npush_forward = true\nstep_discount = 0.5",
+            r"step_discount = 0.5: .*only the last time step has a weight",
+        ),
+        (
+            "steps = 10",
+            "steps = 10\npretraining_steps = 10",
+            r"\[training\] pretraining_steps = 10: .*steps must be more",
+        ),
         ("dt = 0.02", 'dt = "fast"', r"\[task\] dt = 'fast': .*number"),
         ("components = 2", "component = 2", r"\[task.targets.velocity\] unknown key 'component'"),
         ('"prescribed"', '"fixed"', r"\[boundary.inflow\] velocity: 'fixed' is none of free, held"),
@@ -82,6 +105,11 @@ def test_a_mistake_in_a_case_file_is_one_line_with_file_and_key(old, new, messag
         read_case(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+def test_gradients_may_have_any_length(tmp_path):
+    path = written(tmp_path, CASE.replace("steps = 10", "steps = 10\ngradient_clip = inf"))
+    assert read_case(path).training.gradient_clip == float("inf")
 
 
 def test_a_missing_case_file_is_named(tmp_path):

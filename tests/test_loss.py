@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from heat_case import HEAT, build_heat_graph, heat_trajectory
-from physgt.loss import LOSSES, relative_l2, unrolled_loss
+from heat_case import HEAT, SMALL_MODELS, build_heat_graph, heat_trajectory
+from physgt import Field, Task, Trajectory
+from physgt.fit_normalizers import fit_normalizers
+from physgt.loss import LOSSES, free_noise, relative_l2, unrolled_loss
 from physgt.pretraining import reconstruction_loss
 from physgt.samples import Samples, Window
 from physgt.simulator import Simulator
@@ -55,6 +57,23 @@ def test_push_forward_learns_the_last_step_from_where_the_model_brought_itself(s
     unrolled_loss(simulator, last, still(window)).backward()
     for ours, weights in zip(found, simulator.parameters(), strict=True):
         torch.testing.assert_close(ours, weights.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_what_never_changed_in_training_has_no_noise():
+    """Else a motion of 1e-3 m in a plane would be shaken by `share` times 1 m out of it."""
+    heat = heat_trajectory(0)
+    shape = (heat.num_times, heat.mesh.num_points)
+    motion = np.zeros((*shape, 3), np.float32)
+    motion[..., 0] = np.random.default_rng(0).normal(scale=1e-3, size=shape)
+    motion[..., 1] = 0.7
+    case = Trajectory.from_arrays(heat.mesh, heat.times, {"motion": motion})
+    task = Task((Field("motion", 3),), dt=0.1)
+    simulator = Simulator(task, 2, "physgto", SMALL_MODELS["physgto"])
+    samples = Samples({"a": case}, task, simulator.build_graph)
+    fit_normalizers(simulator, samples)
+    noise = free_noise(simulator, samples.batch([0]), 0.1, np.random.default_rng(1))
+    assert noise[:, 0].std().item() == pytest.approx(1e-4, rel=0.3)
+    assert noise[:, 1:].count_nonzero() == 0
 
 
 def test_relative_l2_is_the_error_over_the_truth_of_each_graph(simulator, window):

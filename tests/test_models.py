@@ -416,6 +416,14 @@ def test_a_case_file_reaches_every_option_and_a_saved_model_knows_them(variant, 
     assert np.isfinite(prediction.fields["temperature"]).all()
 
 
+@pytest.mark.parametrize("size", [0, -4, 1.5, "many"])
+@pytest.mark.parametrize("option", ["width", "blocks"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_size_that_is_no_number_of_things_is_named(name, option, size):
+    with pytest.raises(PhysgtError, match=f"{option} = {size!r}; expected a whole number, 1 or"):
+        MODELS[name](STATE_SIZE, 1, 2, **(SMALL[name] | {option: size}))
+
+
 @pytest.mark.parametrize("name", ["physgto", "masked_transformer"])
 def test_heads_that_cannot_share_the_width_are_named_with_the_way_out(name):
     with pytest.raises(PhysgtError, match=r"width = 50 isn't a multiple of heads = 4. .* 48"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heat_case import HEAT, build_heat_graph, heat_trajectory
-from physgt import Field, Forcing, PhysgtError, Trajectory
+from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Trajectory
 from physgt.samples import Samples
 
 
@@ -75,6 +75,16 @@ def with_changing_power() -> Trajectory:
         (heat_trajectory(0, num_steps=2), {"dt": 0.3}, "bad.vtk: too short for a window of 1"),
         (on_cells(), {}, "bad.vtk: field 'temperature' lies on cells.*--to-nodes"),
         (with_nan(), {}, "bad.vtk: field 'temperature' is not finite at 0.5 s"),
+        (
+            heat_trajectory(0),
+            {"boundary": (BoundaryCondition("all", "temperature", "held", where="x > -1"),)},
+            "bad.vtk: the boundary leaves no node free",
+        ),
+        (
+            heat_trajectory(0),
+            {"forcings": (Forcing("power", value="1 / x"),)},
+            "forcing 'power', value: not finite at 0 s",
+        ),
         (with_changing_power(), {"forcings": (Forcing("power"),)}, "set over_time = true"),
     ],
 )

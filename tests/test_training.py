@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from heat_case import HEAT, SMALL_MODELS, build_heat_graph, heat_trajectory
-from physgt import PhysgtError, Simulator
+from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import Case, read_case
 from physgt.fit_normalizers import fit_normalizers
 from physgt.loss import unrolled_loss
@@ -223,9 +223,76 @@ def test_tensorboard_shows_loss_learning_rate_and_validation(tmp_path):
     assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
 
 
+def test_a_resumed_training_hides_no_event_of_the_steps_that_it_keeps(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    class Stop(Exception): ...
+
+    def stop_after_step_six(report: Report) -> None:
+        if report.step == 6:
+            raise Stop
+
+    case = heat_case(tmp_path)
+    with pytest.raises(Stop):
+        train(case, TRAIN, tmp_path / "run", validation=UNSEEN, report=stop_after_step_six)
+    train(case, TRAIN, tmp_path / "run", validation=UNSEEN, resume=True)
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 13))
+    assert [event.step for event in events.Scalars("validation/relative_l2")] == [4, 8, 12]
+
+
+def test_a_run_goes_on_with_the_cases_that_it_was_started_with_wherever_they_lie(tmp_path):
+    case = heat_case(tmp_path, steps=1)
+    named = {f"old/{name}": trajectory for name, trajectory in TRAIN.items()}
+    train(case, named, tmp_path / "run", validation=UNSEEN)
+    fewer = dict(list(TRAIN.items())[:2])
+    with pytest.raises(PhysgtError, match="run: had 4 cases for training, now there are 2"):
+        train(case, fewer, tmp_path / "run", validation=UNSEEN, resume=True)
+    with pytest.raises(PhysgtError, match="run: had 1 cases for validation, now there are 4"):
+        train(case, TRAIN, tmp_path / "run", validation=TRAIN, resume=True)
+    train(case, TRAIN, tmp_path / "run", validation=UNSEEN, resume=True)
+
+
+def test_a_validation_case_that_does_not_fit_is_named_before_the_first_step(tmp_path):
+    short = {"short": heat_trajectory(9, num_steps=0)}
+    other = Trajectory(UNSEEN["unseen"].mesh, UNSEEN["unseen"].fields.rename(temperature="heat"))
+    for validation, message in ((short, "short: .*one time"), ({"b": other}, "b: no field 'temp")):
+        with pytest.raises(PhysgtError, match=message):
+            train(heat_case(tmp_path), TRAIN, tmp_path / "run", validation=validation)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_validation_case_at_rest_at_zero_has_no_relative_error_and_does_not_count(tmp_path):
+    heat = UNSEEN["unseen"]
+    cold = Trajectory(heat.mesh, heat.fields * 0.0)
+    found: list[list[float | None]] = []
+    for name, cases in (("a", UNSEEN), ("b", {**UNSEEN, "cold": cold}), ("c", {"cold": cold})):
+        seen: list[Report] = []
+        train(heat_case(tmp_path), TRAIN, tmp_path / name, validation=cases, report=seen.append)
+        found.append([report.validation for report in seen if report.step % 4 == 0])
+    assert found[1] == found[0]
+    assert found[2] == [None] * 3
+
+
+def test_a_gradient_that_is_not_finite_reaches_no_weight(tmp_path, monkeypatch):
+    def loss_of_infinite_slope(self: Run, *arguments: object) -> torch.Tensor:
+        return sum((0 * w).sum().sqrt() for w in self.simulator.parameters()) + torch.ones(())
+
+    monkeypatch.setattr(Run, "_loss", loss_of_infinite_slope)
+    with pytest.raises(PhysgtError, match="the loss or its gradient is not finite at step 1"):
+        train(heat_case(tmp_path, steps=1), TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run" / "last.physgt").exists()
+
+
 def test_a_pattern_without_files_says_where_it_looked(tmp_path):
     with pytest.raises(PhysgtError, match=r"train/\*\.vtkhdf: no such files"):
         open_trajectories(tmp_path, "train/*.vtkhdf")
+
+
+@pytest.mark.parametrize("pattern", ["/data/*.vtkhdf", ""])
+def test_a_pattern_that_is_none_below_the_folder_says_what_is_expected(pattern, tmp_path):
+    with pytest.raises(PhysgtError, match=r"\[data\] .*: expected a pattern of files below"):
+        open_trajectories(tmp_path, pattern)
 
 
 def test_products_in_bfloat16_keep_weights_in_float32_and_learn_as_well(tmp_path):

@@ -21,6 +21,7 @@ from physgt.models.layers import (
     mlp,
     num_configurations,
     one_hot_node_type,
+    require_sizes,
     world_features,
 )
 from physgt.ops.chunks import in_chunks
@@ -64,6 +65,7 @@ class MeshGraphNet(nn.Module):
         rms_norm: bool = False,
     ) -> None:
         super().__init__()
+        require_sizes(width=width, blocks=blocks)
         self.num_node_types = num_node_types
         norm = RMSNorm if rms_norm else LayerNorm
         inputs = state_size + forcing_size + num_node_types

@@ -26,6 +26,7 @@ from physgt.models.layers import (
     fourier_width,
     mlp,
     num_configurations,
+    require_sizes,
 )
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.ops.chunks import in_chunks, updated_in_chunks
@@ -122,6 +123,7 @@ class PhysGTO(nn.Module):
         token_self_attention: bool = False,
     ) -> None:
         super().__init__()
+        require_sizes(width=width, heads=heads, tokens=tokens, blocks=blocks, mlp_width=mlp_width)
         self.num_node_types = num_node_types
         self.fourier_frequencies = fourier_frequencies
         self.state_encoder = mlp(state_size, mlp_width, width, 2, nn.SiLU)

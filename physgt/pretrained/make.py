@@ -28,7 +28,7 @@ from physgt.pretrained.recipes import RECIPES, Recipe
 from physgt.pretrained.scores import score_cases
 from physgt.pretrained.speed import compare_costs
 from physgt.progress import progress_bar
-from physgt.provenance import RUN_FILE, read_record
+from physgt.provenance import read_record
 from physgt.simulator import Simulator
 from physgt.training import STATE_FILE, Report, train
 from physgt.trajectory import Trajectory
@@ -132,13 +132,6 @@ def train_model(
 
     Raises PhysgtError where that has learned from other data or by another case.
     """
-    if (folder / RUN_FILE).exists():
-        seen = read_record(folder)["data"]["training"]["cases"]
-        if [Path(path).name for path in seen] != [Path(path).name for path in cases]:
-            raise PhysgtError(
-                f"{folder}: was trained on {len(seen)} other files than the {len(cases)} "
-                "of the recipe; train anew, or change the recipe."
-            )
     with progress_bar("training") as update:
 
         def report(result: Report) -> None:
