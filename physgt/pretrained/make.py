@@ -30,6 +30,7 @@ from physgt.pretrained.speed import compare_costs
 from physgt.progress import progress_bar
 from physgt.provenance import read_record
 from physgt.simulator import Simulator
+from physgt.tensor_files import read_safetensors
 from physgt.training import STATE_FILE, Report, train
 from physgt.trajectory import Trajectory
 
@@ -175,8 +176,10 @@ def _training(case: Case, folder: Path) -> dict[str, Any]:
     """cpu_seconds: of all sessions; those that were killed left no time."""
     record = read_record(folder)
     sessions = record["sessions"]
+    state, _ = read_safetensors(folder / STATE_FILE, "training")
     return {
-        "steps": case.training.steps,
+        "steps": state["step"],
+        "planned_steps": case.training.steps,
         "cases": len(record["data"]["training"]["cases"]),
         "cpu_seconds": sum(session.get("cpu_seconds", 0.0) for session in sessions),
         "sessions_without_time": sum("cpu_seconds" not in session for session in sessions),

@@ -91,6 +91,13 @@ RECIPES: dict[str, Recipe] = {
         ),
         seeds={"train": (0, 600), "validation": (900, 908), "test": (950, 958)},
         mesh=heat_mesh,
+        refinement={
+            "steps": 12000,
+            "mirror": ["x", "y"],
+            "unroll": {"0": 1, "10000": 2},
+            "learning_rate": 1e-3,
+            "validate_every": 2000,
+        },
         # Of all sides together there is little, the difference of much: its share tells nothing.
         shown=(Shown("mean heat flux through the holes", "through_holes", "mean"),),
     ),
@@ -108,9 +115,20 @@ RECIPES: dict[str, Recipe] = {
             "Contact without friction between the disc and the plate; none of the plate with "
             "itself.",
         ),
-        seeds={"train": (0, 320), "validation": (900, 904), "test": (950, 958)},
+        seeds={
+            "train": (0, 320),
+            "refinement": (320, 480),
+            "validation": (900, 904),
+            "test": (950, 958),
+        },
         mesh=solid_mesh,
         parameters={"cantilever": 0, "refinement": 0.7},
+        refinement={
+            "steps": 40000,
+            "mirror": ["x"],  # discs slide to either side
+            "learning_rate": 1e-3,
+            "validate_every": 5000,
+        },
         scored_on="NORMAL",
         kinds="scenario",
         shown=(Shown("largest stress, mean over time", "largest_stress", "mean"),),
