@@ -152,7 +152,7 @@ class _Run:
         self.integrator = Integrator(simulator, self.boundary)
         self.origin = float(self.initial.times[0])
         self.start = self.integrator.start(self.origin, rates)
-        self.watch = Watch(guards, simulator, self.start)
+        self.watch = Watch(guards, simulator, self.start, self.boundary.free)
 
     def states(self, num_steps: int, restart: Restart | None = None) -> Iterator[State]:
         """The start, or what follows `restart`, up to step number `num_steps`.
