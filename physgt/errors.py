@@ -11,3 +11,10 @@ class PhysgtError(ValueError):
 
 class DivergedError(PhysgtError):
     """A rollout whose state stopped being finite."""
+
+
+def require_one_or_more(**counts: int) -> None:
+    """Raise PhysgtError for a number below 1, by its name."""
+    for name, count in counts.items():
+        if count < 1:
+            raise PhysgtError(f"{name} = {count}, expected 1 or more.")

@@ -76,13 +76,26 @@ class BoundaryValues:
         return told if self.prescribed is None else np.zeros_like(told)
 
     def require_complete(self) -> None:
-        """Raise PhysgtError where the task prescribes over time what nobody has stated."""
+        """Raise PhysgtError where the start has a forcing that isn't finite, or the task
+        prescribes over time what nobody has stated.
+        """
+        for forcing in self.task.file_forcings:
+            if not forcing.over_time and not np.isfinite(self._initial[forcing.name]).all():
+                raise PhysgtError(
+                    f"the start's forcing '{forcing.name}' is not finite; look at it with physgt "
+                    "info and export it again."
+                )
         needed = self._needed()
         if needed and self.prescribed is None:
             raise PhysgtError(
                 f"the task prescribes {needed} over time, but no values were given; "
                 "state them with --prescribed FILE (prescribed= in Python)."
             )
+
+    def require_stated(self, before: float, time: float) -> None:
+        """Raise PhysgtError where nothing is stated for the step from `before` to `time`."""
+        self.forcing(before)
+        self.enforce(self.initial_state(), time)
 
     def initial_state(self) -> np.ndarray:
         """(N, S) the targets at the start."""

@@ -13,14 +13,21 @@ import numpy as np
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_one_or_more
+from physgt.fields import field_variable
 from physgt.rates import start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardSetting, HandBack, Watch
 from physgt.rollout.integrator import Integrator
-from physgt.rollout.restart import Restart, fingerprint, fingerprint_of, restart_path
+from physgt.rollout.restart import (
+    Restart,
+    fingerprint,
+    fingerprint_of,
+    mesh_fingerprint,
+    restart_path,
+)
 from physgt.simulator import Simulator
-from physgt.task import Field
+from physgt.task import Field, Task
 from physgt.trajectory import Frame, Trajectory
 
 Progress = Callable[[int, int, str], None]
@@ -45,8 +52,7 @@ class Kept:
 
     @classmethod
     def of(cls, simulator: Simulator, every: int, names: Sequence[str] | None) -> Kept:
-        if every < 1:
-            raise PhysgtError(f"every = {every}, expected 1 or more.")
+        require_one_or_more(every=every)
         targets = {target.name: target for target in simulator.task.targets}
         for name in names or ():
             if name not in targets:
@@ -97,8 +103,6 @@ def rollout(
     stops being finite or a guard stops it; the steps before that stay in NAME.partial.vtkhdf.
     """
     kept = Kept.of(simulator, every, fields)
-    if num_steps < 1:
-        raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
     run.require_stated_until(num_steps)
     if output is not None:
@@ -124,8 +128,6 @@ def integrate(
 
     Memory doesn't grow with the number of steps. See `rollout` for the options.
     """
-    if num_steps < 1:
-        raise PhysgtError(f"num_steps = {num_steps}, expected 1 or more.")
     run = _Run(simulator, initial, prescribed, boundary, forcings, guards)
     run.require_stated_until(num_steps)
     for state in run.states(num_steps):
@@ -152,7 +154,7 @@ class _Run:
         self.integrator = Integrator(simulator, self.boundary)
         self.origin = float(self.initial.times[0])
         self.start = self.integrator.start(self.origin, rates)
-        self.watch = Watch(guards, simulator, self.start)
+        self.watch = Watch(guards, simulator, self.start, self.boundary.free)
 
     def states(self, num_steps: int, restart: Restart | None = None) -> Iterator[State]:
         """The start, or what follows `restart`, up to step number `num_steps`.
@@ -176,8 +178,8 @@ class _Run:
 
     def require_stated_until(self, num_steps: int) -> None:
         """Raise PhysgtError before anything is computed where boundary values end too early."""
-        self.boundary.forcing(self.time(num_steps - 1))
-        self.boundary.enforce(self.boundary.initial_state(), self.time(num_steps))
+        require_one_or_more(num_steps=num_steps)
+        self.boundary.require_stated(self.time(num_steps - 1), self.time(num_steps))
 
     def time(self, step: int) -> float:
         # origin + step * dt rather than a running sum, whose rounding would show in long files.
@@ -192,8 +194,10 @@ class _Run:
                 np.frombuffer(json.dumps(self.task.to_dict()).encode(), "B")
             ),
             "prescribed values": self._prescribed_fingerprint(),
-            "start": fingerprint_of(self.start, np.array(self.origin)),
-            "mesh": fingerprint_of(self.initial.mesh.points, self.initial.mesh.connectivity),
+            "start": fingerprint_of(
+                self.start, self.boundary.forcing(self.origin), np.array(self.origin)
+            ),
+            "mesh": mesh_fingerprint(self.initial.mesh),
             "every": kept.every,
             "fields": [field.name for field in kept.fields],
         }
@@ -220,7 +224,7 @@ class _Writing:
         self.identity = run.identity(kept)
 
     def write(self, num_steps: int, resume: bool, progress: Progress | None) -> Trajectory:
-        restart = self._restart() if resume else None
+        restart = self._restart(num_steps) if resume else None
         with self._writer(restart) as writer:
             for state in self.run.states(num_steps, restart):
                 if state.step % self.kept.every == 0:
@@ -237,10 +241,10 @@ class _Writing:
         restart = Restart(state.step, state.values, self.identity, self.command)
         restart.write(restart_path(self.output))
 
-    def _restart(self) -> Restart:
+    def _restart(self, num_steps: int) -> Restart:
         path = restart_path(self.output)
         restart = Restart.read(path)
-        restart.check(path, self.identity)
+        restart.check(path, self.identity, num_steps)
         return restart
 
     def _writer(self, restart: Restart | None) -> VTKHDFWriter:
@@ -248,7 +252,8 @@ class _Writing:
         if restart is not None:
             num_times = restart.step // self.kept.every + 1
             return VTKHDFWriter.reopen(self._partial, mesh, fields, num_times)
-        static, attributes = _static(self.run.initial), self.run.initial.attributes
+        static = static_fields(self.run.task, self.run.initial)
+        attributes = self.run.initial.attributes
         return VTKHDFWriter(self._partial, mesh, fields, static=static, attributes=attributes)
 
     @property
@@ -256,10 +261,15 @@ class _Writing:
         return self.output.with_suffix(".partial.vtkhdf")
 
 
-def _static(initial: Trajectory) -> dict[Field, np.ndarray]:
-    """What stays at the start stays in the prediction: another rollout may begin at its end."""
-    static = initial.declared(over_time=False)
-    return {field: initial.fields[field.name].values for field in static}
+def static_fields(task: Task, initial: Trajectory) -> dict[Field, np.ndarray]:
+    """What stays at the start stays in the prediction: another rollout may begin at its end.
+
+    So do forcings that don't change, which files of one time have at that time.
+    """
+    names = {field.name for field in initial.declared(over_time=False)}
+    names |= {forcing.name for forcing in task.file_forcings if not forcing.over_time}
+    frame = initial.frame(0, sorted(names))
+    return {field: frame[field.name] for field in initial.declared() if field.name in names}
 
 
 def _collect(run: _Run, kept: Kept, num_steps: int, progress: Progress | None) -> Trajectory:
@@ -280,6 +290,8 @@ def _collect(run: _Run, kept: Kept, num_steps: int, progress: Progress | None) -
         units={field.name: field.units for field in kept.fields},
         attributes=dict(run.initial.attributes),
     )
-    static = [field.name for field in _static(run.initial)]
-    fields = found.fields.assign({name: run.initial.fields.variables[name] for name in static})
-    return Trajectory(found.mesh, fields, found.attributes)
+    static = {
+        field.name: field_variable(field, values, over_time=False)
+        for field, values in static_fields(run.task, run.initial).items()
+    }
+    return Trajectory(found.mesh, found.fields.assign(static), found.attributes)

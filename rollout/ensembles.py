@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf
-from physgt.errors import PhysgtError
-from physgt.rollout.engine import Progress
+from physgt.errors import PhysgtError, require_one_or_more
+from physgt.rollout.engine import Progress, static_fields
 from physgt.rollout.members import Member, States, integrate_members
 from physgt.task import Field, Task
 from physgt.trajectory import Frame, Trajectory
@@ -35,8 +35,12 @@ def ensemble(
     finite. Points of a moving mesh are those of the mean. member_folder: also write each member
     to FOLDER/NAME.vtkhdf.
     """
-    output, task = Path(output), members[0].simulator.task
+    output = Path(output)
+    require_one_or_more(
+        members=len(members), num_steps=num_steps, every=every, batch_size=batch_size
+    )
     _check(output, quantiles)
+    task = members[0].simulator.task
     partial = output.with_suffix(".partial.vtkhdf")
     initial = members[0].initial
     with ExitStack() as stack:
@@ -45,7 +49,7 @@ def ensemble(
         )
         writers = (
             [] if member_folder is None
-            else [stack.enter_context(w) for w in member_writers(members, Path(member_folder))]
+            else stack.enter_context(member_files(members, Path(member_folder)))
         )  # fmt: skip
         for states in integrate_members(members, num_steps, batch_size=batch_size):
             if states.step % every == 0:
@@ -57,18 +61,28 @@ def ensemble(
     return read_vtkhdf(output)
 
 
-def member_writers(members: Sequence[Member], folder: Path) -> Iterator[VTKHDFWriter]:
-    """One writer a member, to FOLDER/NAME.vtkhdf."""
+@contextmanager
+def member_files(members: Sequence[Member], folder: Path) -> Iterator[list[VTKHDFWriter]]:
+    """One writer a member, to FOLDER/NAME.partial.vtkhdf; all become NAME.vtkhdf at the end."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_member_writer(member, folder)) for member in members]
     for member in members:
-        initial = member.initial
-        static = {f: initial.fields[f.name].values for f in initial.declared(over_time=False)}
-        yield VTKHDFWriter(
-            folder / f"{member.name}.vtkhdf",
-            initial.mesh,
-            member.simulator.task.targets,
-            static=static,
-            attributes=initial.attributes,
-        )
+        _partial(folder, member).replace(folder / f"{member.name}.vtkhdf")
+
+
+def _member_writer(member: Member, folder: Path) -> VTKHDFWriter:
+    task, initial = member.simulator.task, member.initial
+    return VTKHDFWriter(
+        _partial(folder, member),
+        initial.mesh,
+        task.targets,
+        static=static_fields(task, initial),
+        attributes=initial.attributes,
+    )
+
+
+def _partial(folder: Path, member: Member) -> Path:
+    return folder / f"{member.name}.partial.vtkhdf"
 
 
 def append_members(
@@ -110,7 +124,9 @@ def _fields(task: Task, quantiles: Sequence[float]) -> list[Field]:
 
 
 def _name(quantile: float) -> str:
-    return f"q{100 * quantile:04.1f}".replace(".0", "").replace(".", "_")
+    """q05 for 0.05, q02_5 for 0.025, q99_99 for 0.9999."""
+    whole, _, rest = f"{100 * quantile:.10f}".rstrip("0").partition(".")
+    return f"q{whole:0>2}" + (f"_{rest}" if rest else "")
 
 
 def _check(output: Path, quantiles: Sequence[float]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from physgt.errors import DivergedError, PhysgtError
+from physgt.rates import joined
 from physgt.simulator import Simulator
 from physgt.task import Task
 
@@ -195,9 +196,15 @@ class Watch:
     """The guards of one rollout."""
 
     def __init__(
-        self, settings: Sequence[GuardSetting], simulator: Simulator, start: np.ndarray
+        self,
+        settings: Sequence[GuardSetting],
+        simulator: Simulator,
+        start: np.ndarray,
+        free: np.ndarray,
     ) -> None:
+        """start (N, S + R), free (N, S): where a clamp may change values."""
         self.task = simulator.task
+        self._free = joined(free, free[:, self.task.second_order])
         self.levels: dict[str, float] = {}
         self._warned: set[str] = set()
         self._guards = []
@@ -228,7 +235,7 @@ class Watch:
                 raise HandBack(told)
             if setting.action == "clamp":
                 assert isinstance(guard, Bounds), "GuardSetting lets no other clamp"
-                state = guard.clamp(state)
+                state = np.where(self._free, guard.clamp(state), state)
             if setting.name not in self._warned:
                 self._warned.add(setting.name)
                 self.tell(told)

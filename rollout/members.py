@@ -12,12 +12,13 @@ import torch
 
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_one_or_more
 from physgt.graph import batch_graphs
 from physgt.rates import joined, start_alone, start_and_rates
 from physgt.rollout.boundary import BoundaryValues, restated
 from physgt.rollout.guards import GuardWarning
 from physgt.rollout.integrator import enforced_targets, given_for_step, with_boundary
+from physgt.rollout.restart import mesh_fingerprint
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 
@@ -61,13 +62,16 @@ def integrate_members(
     Members of one simulator are advanced `batch_size` at a time, as one graph of several parts.
     A member whose state stops being finite is named in a warning and left out from there on: its
     values become NaN, the others go on. Raises PhysgtError where members have other meshes,
-    targets, dt or start times.
+    targets, dt or start times, and where boundary values end too early.
     """
+    require_one_or_more(num_steps=num_steps, batch_size=batch_size)
     _check(members)
     task = members[0].simulator.task
     groups = _groups(members, batch_size)
     batches = [_Batch([members[i] for i in group]) for group in groups]
     origin = batches[0].origin
+    for batch in batches:
+        batch.require_stated(origin + (num_steps - 1) * task.dt, origin + num_steps * task.dt)
     num_sites = task.sites(members[0].initial.mesh).num_points
     width = task.state_size + len(task.second_order)
     states = np.empty((len(members), num_sites, width), "f4")
@@ -98,6 +102,9 @@ def perturbed(
     amplitude: standard deviation, in those of each target in the training data. Noise of copy k
     comes from (seed, k): a larger ensemble holds the smaller one.
     """
+    require_one_or_more(members=count)
+    if not 0 <= amplitude < np.inf:
+        raise PhysgtError(f"perturbation = {amplitude}, expected 0 or more deviations.")
     task, mesh = simulator.task, initial.mesh
     free, deviation = task.free_mask(mesh), simulator.state.std.cpu().numpy()[: task.state_size]
     start = start_alone(task, initial)
@@ -118,7 +125,7 @@ def perturbed(
 
 
 class _Batch:
-    """Members of one simulator, their graphs end to end."""
+    """Members of one simulator and graph, their graphs end to end."""
 
     def __init__(self, members: Sequence[Member]) -> None:
         simulator = members[0].simulator
@@ -133,6 +140,10 @@ class _Batch:
         self._graph = batch_graphs([graph] * len(members))
         with torch.inference_mode():
             self._step = simulator.on_fixed_mesh(self._graph)
+
+    def require_stated(self, before: float, time: float) -> None:
+        for boundary in self.boundaries:
+            boundary.require_stated(before, time)
 
     def start(self, time: float) -> np.ndarray:
         pairs = zip(self.boundaries, self.rates, strict=True)
@@ -160,13 +171,14 @@ class _Batch:
 
 
 def _groups(members: Sequence[Member], batch_size: int) -> list[list[int]]:
-    """Numbers of members of one simulator, at most batch_size together."""
-    by_simulator: dict[int, list[int]] = {}
+    """Numbers of members of one simulator and graph, at most batch_size together."""
+    alike: dict[tuple[int, str], list[int]] = {}
     for number, member in enumerate(members):
-        by_simulator.setdefault(id(member.simulator), []).append(number)
+        key = id(member.simulator), mesh_fingerprint(member.initial.mesh)
+        alike.setdefault(key, []).append(number)
     return [
         numbers[i : i + batch_size]
-        for numbers in by_simulator.values()
+        for numbers in alike.values()
         for i in range(0, len(numbers), batch_size)
     ]
 
@@ -185,7 +197,11 @@ def _check(members: Sequence[Member]) -> None:
                 f"member '{member.name}' has other targets, dt or start time than "
                 f"'{first.name}': {theirs} against {ours}."
             )
-        if not np.array_equal(member.initial.mesh.points, first.initial.mesh.points):
+        ours_on, theirs_on = first.initial.mesh, member.initial.mesh
+        if not (
+            np.array_equal(theirs_on.points, ours_on.points)
+            and np.array_equal(theirs_on.connectivity, ours_on.connectivity)
+        ):
             raise PhysgtError(
                 f"member '{member.name}' lies on another mesh than '{first.name}'; "
                 "an ensemble needs one mesh."

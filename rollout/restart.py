@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
+from physgt.mesh import Mesh
 from physgt.simulator import Simulator
 from physgt.tensor_files import read_safetensors
 
@@ -50,14 +51,19 @@ class Restart:
         told, tensors = read_safetensors(path, KEY)
         return cls(told["step"], tensors["state"].numpy(), told["identity"], told["command"])
 
-    def check(self, path: Path, identity: dict[str, Any]) -> None:
-        """Raise PhysgtError where the run was another one than `identity` tells."""
+    def check(self, path: Path, identity: dict[str, Any], num_steps: int) -> None:
+        """Raise PhysgtError where the run was another one, or is beyond `num_steps` already."""
         for key, ours in identity.items():
             if self.identity.get(key) != ours:
                 raise PhysgtError(
                     f"{path}: the stopped rollout had another {key} ({self.identity.get(key)}, "
                     f"now {ours}); go on with what it was started with, or start anew."
                 )
+        if self.step > num_steps:
+            raise PhysgtError(
+                f"{path}: the stopped rollout has done {self.step} steps already, more than the "
+                f"{num_steps} asked for; ask for {self.step} or more."
+            )
 
 
 def restart_path(output: Path) -> Path:
@@ -80,3 +86,12 @@ def fingerprint_of(*arrays: np.ndarray) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def mesh_fingerprint(mesh: Mesh) -> str:
+    """The same of all that a graph and a boundary follow from: points, cells, types and sets."""
+    sets = [*sorted(mesh.node_sets.items()), *sorted(mesh.cell_sets.items())]
+    return fingerprint_of(
+        mesh.points, mesh.connectivity, mesh.offsets, mesh.cell_types, mesh.node_type,
+        *(part for name, ids in sets for part in (np.array(name), ids)),
+    )  # fmt: skip

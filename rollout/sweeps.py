@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ import xarray as xr
 
 from physgt.conditions import Condition, Constant
 from physgt.datasets import open_trajectory
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_one_or_more
 from physgt.fields import component_suffix, field_variable
-from physgt.rates import start_alone
+from physgt.rates import start_alone, start_and_rates
 from physgt.rollout.engine import Progress
-from physgt.rollout.ensembles import append_members, member_writers
+from physgt.rollout.ensembles import append_members, member_files
 from physgt.rollout.members import Member, integrate_members
+from physgt.rollout.restart import mesh_fingerprint
 from physgt.simulator import Simulator
 from physgt.task import Field, Forcing, Task
 from physgt.trajectory import Trajectory
@@ -32,12 +32,7 @@ def read_sweep(path: Path, simulator: Simulator, start: Trajectory) -> list[Memb
 
     Raises PhysgtError naming the row and column.
     """
-    if not path.is_file():
-        raise PhysgtError(f"{path}: no such table.")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file, skipinitialspace=True))
-    if not rows:
-        raise PhysgtError(f"{path}: no case; expected a line of column names and a line a case.")
+    rows = _rows(path)
     known = {name: forcing for forcing in _constant(simulator.task) for name in names(forcing)}
     for name in rows[0]:
         if name not in ("name", "start", *known):
@@ -48,17 +43,50 @@ def read_sweep(path: Path, simulator: Simulator, start: Trajectory) -> list[Memb
     members: list[Member] = []
     for number, row in enumerate(rows, start=1):
         name = row.get("name") or f"{number:0{len(str(len(rows)))}d}"
-        if name in [member.name for member in members]:
-            raise PhysgtError(f"{path}: row {number}: a second case called '{name}'.")
         own = row.get("start")
-        initial = start_alone(simulator.task, open_trajectory(path.parent / own) if own else start)
         try:
+            _check_name(name, [member.name for member in members])
+            found = open_trajectory(path.parent / own) if own else start
+            initial = start_alone(simulator.task, found)
             own_start = _with_forcings(initial, simulator.task, row)
             stated = _stated(own_start, simulator.task, row)
-            members.append(Member(name, simulator, own_start, forcings=stated))
+            member = Member(name, simulator, own_start, forcings=stated)
+            member.boundary_values(start_and_rates(simulator.task, own_start)[0]).initial_state()
+            members.append(member)
         except PhysgtError as error:
             raise PhysgtError(f"{path}: row {number}: {error}") from error
     return members
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table by column; what a row lacks at its end is empty."""
+    if not path.is_file():
+        raise PhysgtError(f"{path}: no such table.")
+    try:
+        # Spreadsheets begin UTF-8 with a mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.reader(file, skipinitialspace=True)
+            lines = [[cell.strip() for cell in line] for line in table if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PhysgtError(f"{path}: not a CSV table in UTF-8 ({error}).") from error
+    if len(lines) < 2:
+        raise PhysgtError(f"{path}: no case; expected a line of column names and a line a case.")
+    columns, *rows = lines
+    for column in columns:
+        if columns.count(column) > 1:
+            raise PhysgtError(f"{path}: two columns called '{column}'.")
+    for number, row in enumerate(rows, start=1):
+        if any(row[len(columns) :]):
+            told = f"{len(row)} values for {len(columns)} columns"
+            raise PhysgtError(f"{path}: row {number}: {told}.")
+    return [dict(zip(columns, [*row, *[""] * len(columns)], strict=False)) for row in rows]
+
+
+def _check_name(name: str, taken: Sequence[str]) -> None:
+    if Path(name).name != name:
+        raise PhysgtError(f"a case can't be called '{name}': its file is called so, in the folder.")
+    if name in taken:
+        raise PhysgtError(f"a second case called '{name}'.")
 
 
 def names(field: Field) -> list[str]:
@@ -128,16 +156,13 @@ def sweep(
 
     The summary has, over (case, field), the least, mean and largest length of each target at the
     last time, the largest over all times, and over (case) the steps that stayed finite. Cases on
-    one mesh are advanced together. It is also written to FOLDER/summary.csv.
+    one mesh are advanced together, batch_size at a time. It is also written to FOLDER/summary.csv.
     """
-    parts: dict[bytes, list[Member]] = {}
-    for member in members:
-        parts.setdefault(member.initial.mesh.points.tobytes(), []).append(member)
+    require_one_or_more(cases=len(members), num_steps=num_steps, every=every, batch_size=batch_size)
     total, done, summaries = num_steps * len(members), 0, []
-    for part in parts.values():
+    for part in _parts(members, batch_size):
         summary = _Summary(part)
-        with ExitStack() as stack:
-            writers = [stack.enter_context(w) for w in member_writers(part, folder)]
+        with member_files(part, folder) as writers:
             for states in integrate_members(part, num_steps, batch_size=batch_size):
                 summary.add(states.step, states.values, states.alive)
                 if states.step % every == 0:
@@ -149,6 +174,20 @@ def sweep(
     found = xr.concat(summaries, dim="case").sel(case=[member.name for member in members])
     found.to_dataframe().to_csv(folder / "summary.csv")
     return found
+
+
+def _parts(members: Sequence[Member], batch_size: int) -> list[list[Member]]:
+    """Members that start on one mesh at one time, at most batch_size together.
+
+    One part after the other: a table of many cases must not hold a file open for each.
+    """
+    alike: dict[tuple[str, float], list[Member]] = {}
+    for member in members:
+        key = mesh_fingerprint(member.initial.mesh), float(member.initial.times[0])
+        alike.setdefault(key, []).append(member)
+    return [
+        part[i : i + batch_size] for part in alike.values() for i in range(0, len(part), batch_size)
+    ]
 
 
 class _Summary:

@@ -92,6 +92,8 @@ def test_a_stopped_rollout_goes_on_by_the_name_of_its_output(folder, capsys):
     told = capsys.readouterr().err
     assert "guard 'distance': 'temperature' at node" in told
     assert "step 1, time 0.1 s" in told
+    assert run("rollout", "--resume", "out.vtkhdf", "--every", "3") == 2
+    assert "leave out all but --steps and --guard" in capsys.readouterr().err
     assert run("rollout", "--resume", "out.vtkhdf", "--guard", "distance=warn:1e-3") == 0
     assert "physgt: guard 'distance'" in capsys.readouterr().err
     whole, resumed = (open_trajectory(name) for name in ("whole.vtkhdf", "out.vtkhdf"))

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas
 import pytest
 import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
-from physgt import Forcing, PhysgtError, Simulator, Task, Trajectory
+from physgt import BoundaryCondition, Forcing, PhysgtError, Simulator, Task, Trajectory
 from physgt.datasets import open_trajectory
 from physgt.rollout import (
     GuardWarning,
@@ -16,6 +18,7 @@ from physgt.rollout import (
     rollout,
     sweep,
 )
+from physgt.rollout.ensembles import _name
 
 
 def members_of(simulator: Simulator, heat: Trajectory, count: int) -> list[Member]:
@@ -102,6 +105,50 @@ def test_members_on_other_meshes_are_refused(simulator, heat):
         next(integrate_members([], 2))
 
 
+def test_numbers_of_no_ensemble_are_refused(driven, heat, tmp_path):
+    start = heat.initial()
+    members, path = [Member("a", driven, start)], tmp_path / "out.vtkhdf"
+    for options, message in (
+        ({"every": 0}, "every = 0"),
+        ({"batch_size": 0}, "batch_size = 0"),
+        ({"num_steps": 0}, "num_steps = 0"),
+        ({"members": []}, "members = 0"),
+    ):
+        with pytest.raises(PhysgtError, match=f"{message}, expected 1 or more"):
+            ensemble(**{"members": members, "num_steps": 2, "output": path, **options})
+    with pytest.raises(PhysgtError, match="members = 0, expected 1 or more"):
+        perturbed(driven, start, 0, 0.1)
+    with pytest.raises(PhysgtError, match="perturbation = nan, expected 0 or more"):
+        perturbed(driven, start, 2, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "name"),
+    [(0, "q00"), (0.05, "q05"), (0.07, "q07"), (0.025, "q02_5"), (0.9999, "q99_99"), (1, "q100")],
+)
+def test_a_quantile_is_called_by_all_of_its_digits(quantile, name):
+    assert _name(quantile) == name
+
+
+def test_members_with_other_sets_on_the_same_points_are_what_each_is_alone(driven, heat):
+    loose = replace(heat.mesh, node_sets={"rim": heat.mesh.node_sets["rim"][:1]})
+    fields = heat.fields.assign(power=1.0, gravity=("gravity_component", [0.0, -1.0]))
+    members = [
+        Member(str(k), driven, Trajectory(m, fields)) for k, m in enumerate((heat.mesh, loose))
+    ]
+    *_, last = integrate_members(members, 3)
+    for values, member in zip(last.values, members, strict=True):
+        np.testing.assert_allclose(values[:, 0], alone(member, 3)[-1], rtol=1e-5)
+
+
+def test_boundary_values_that_end_too_early_are_told_before_anything_is_computed(heat):
+    table = {"times": [0.0, 0.2], "values": [20.0, 30.0]}
+    task = replace(HEAT, boundary=(BoundaryCondition("rim", "temperature", table),))
+    simulator = Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).eval()
+    with pytest.raises(PhysgtError, match=r"a table covers 0 to 0\.2 s, but 0\.9 s is needed"):
+        next(integrate_members([Member("a", simulator, heat.initial())], 9))
+
+
 DRIVEN = Task(
     HEAT.targets, 0.1, (Forcing("power"), Forcing("gravity", 2)), HEAT.boundary
 )  # fmt: skip
@@ -150,20 +197,60 @@ def test_a_sweep_may_start_each_case_from_a_file_of_its_own(simulator, heat, tmp
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_cases_from_other_times_of_one_mesh_are_swept_together(driven, heat, tmp_path):
+    fields = heat.fields.assign(power=1.0, gravity=("gravity_component", [0.0, -1.0]))
+    starts = [Trajectory(heat.mesh, fields).select(slice(i, i + 1)) for i in (0, 4, 0)]
+    members = [Member(str(k), driven, start) for k, start in enumerate(starts)]
+    sweep(members, 2, tmp_path, batch_size=2)
+    for member in members:
+        found = open_trajectory(tmp_path / f"{member.name}.vtkhdf")
+        np.testing.assert_allclose(found.fields["temperature"], alone(member, 2), rtol=1e-5)
+    with pytest.raises(PhysgtError, match="every = 0, expected 1 or more"):
+        sweep(members, 2, tmp_path, every=0)
+
+
+def test_a_stopped_sweep_leaves_what_was_there_and_partial_files(driven, heat, tmp_path):
+    fields = heat.fields.assign(power=1.0, gravity=("gravity_component", [0.0, -1.0]))
+    members = [Member("a", driven, Trajectory(heat.mesh, fields))]
+    sweep(members, 3, tmp_path)
+
+    def stop(done: int, total: int, note: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(members, 9, tmp_path, progress=stop)
+    assert open_trajectory(tmp_path / "a.vtkhdf").num_steps == 3
+    assert open_trajectory(tmp_path / "a.partial.vtkhdf").num_steps == 1
+
+
+def test_a_table_of_a_spreadsheet_may_have_marks_blanks_and_empty_cells(driven, heat, tmp_path):
+    start = Trajectory(heat.mesh, heat.fields.assign(gravity=("gravity_component", [0.0, -1.0])))
+    (tmp_path / "cases.csv").write_text("\ufeffname , power\n\nweak , 1.0,\n2,3\n", "utf-8")
+    weak, strong = read_sweep(tmp_path / "cases.csv", driven, start)
+    assert (weak.name, float(weak.initial.fields["power"])) == ("weak", 1.0)
+    assert (strong.name, float(strong.initial.fields["power"])) == ("2", 3.0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("name,power\na,1\nb,2,3\n", r"row 2: 3 values for 2 columns"),
+        ("power,power\n1,2\n", r"two columns called 'power'"),
+        ("name,power\n../a,1\n", r"row 1: a case can't be called '../a'"),
+        ("name,start\na,nowhere.vtkhdf\n", r"row 1: .*nowhere.vtkhdf"),
+        ("name,gravity_x,gravity_y\na,1,2\n", r"row 1: the start: no field 'power'"),
+        ("name,power\nW\udce4rme,1\n", r"not a CSV table in UTF-8"),
         ("power,wind\n1,2\n", r"no column 'wind' is known.*\['power', 'gravity_x', 'gravity_y'\]"),
         ("power\nmuch\n", r"row 1: power = 'much', expected a finite number"),
         ("power\nnan\n", r"row 1: power = 'nan'"),
         ("gravity_x\n1\n", r"row 1: the forcing 'gravity' needs all of its columns"),
-        ("name,power\na,1\na,2\n", r"row 2: a second case called 'a'"),
+        ("name,power,gravity_x,gravity_y\na,1,0,0\na,2,0,0\n", r"row 2: a second case called 'a'"),
         ("power\n", "no case; expected a line of column names and a line a case"),
     ],
 )
 def test_a_table_that_cannot_be_run_is_refused_with_row_and_column(
     text, message, driven, heat, tmp_path
 ):
-    (tmp_path / "cases.csv").write_text(text)
+    (tmp_path / "cases.csv").write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(PhysgtError, match=message):
         read_sweep(tmp_path / "cases.csv", driven, heat)

@@ -1,11 +1,12 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from heat_case import HEAT, SMALL_MODELS
-from physgt import Field, PhysgtError, Simulator, Task
+from physgt import BoundaryCondition, Field, PhysgtError, Simulator, Task
 from physgt.errors import DivergedError
 from physgt.normalizer import Moments
 from physgt.rollout import GuardSetting, GuardWarning, rollout
@@ -25,7 +26,8 @@ def trained() -> Simulator:
 
 
 def level(guard: str, state: list[list[float]], limit: float, start=((5.0, 0.0),)) -> float:
-    watch = Watch([GuardSetting(guard, "warn", limit)], trained(), np.array(start))
+    settings = [GuardSetting(guard, "warn", limit)]
+    watch = Watch(settings, trained(), np.array(start), np.ones((1, 2), dtype=bool))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         watch.check(np.array(state), step=1, time=0.1)
@@ -110,6 +112,17 @@ def test_a_guard_that_clamps_keeps_every_value_within_its_bounds(runaway, heat):
         clamped = rollout(runaway, heat, 60, guards=[GuardSetting("bounds", "clamp", 0.25)])
     found = clamped.fields["temperature"].values
     assert found.max() == pytest.approx(high + 0.25 * (high - low), rel=1e-6)
+
+
+def test_a_clamp_leaves_what_the_boundary_states(runaway, heat):
+    rim = heat.mesh.node_sets["rim"]
+    hot = [BoundaryCondition("rim", "temperature", 900.0)]
+    heated = Simulator(replace(HEAT, boundary=tuple(hot)), 2, "physgto", SMALL_MODELS["physgto"])
+    heated.load_state_dict(runaway.state_dict())
+    with pytest.warns(GuardWarning):
+        found = rollout(heated, heat, 3, guards=[GuardSetting("bounds", "clamp", 0.25)])
+    np.testing.assert_array_equal(found.fields["temperature"].values[:, rim], 900.0)
+    assert np.delete(found.fields["temperature"].values, rim, axis=1).max() < 100.0
 
 
 def test_a_guard_that_hands_back_ends_with_the_step_before_and_a_whole_file(

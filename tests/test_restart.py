@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
-from physgt import BoundaryCondition, Field, PhysgtError, Simulator, Task, Trajectory
+from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
 from physgt.datasets import open_trajectory
 from physgt.rollout import integrate, rollout
 
@@ -119,6 +119,30 @@ def test_another_model_start_or_choice_of_frames_is_not_gone_on_with(simulator, 
     simulator.increment.std.fill_(2.0)
     with pytest.raises(PhysgtError, match="another model"):
         rollout(simulator, heat, 9, output=path, resume=True)
+
+
+def test_a_rollout_beyond_the_steps_asked_for_is_not_gone_on_with(simulator, heat, tmp_path):
+    path = tmp_path / "out.vtkhdf"
+    with pytest.raises(Stopped):
+        rollout(simulator, heat, 9, output=path, progress=stop_after(5))
+    with pytest.raises(PhysgtError, match="has done 5 steps already, more than the 3 asked for"):
+        rollout(simulator, heat, 3, output=path, resume=True)
+    assert rollout(simulator, heat, 5, output=path, resume=True).num_steps == 5
+
+
+def test_a_start_with_another_forcing_or_other_sets_is_not_gone_on_with(heat, tmp_path):
+    torch.manual_seed(0)
+    task = dataclasses.replace(HEAT, forcings=(Forcing("power"),))
+    simulator = Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).eval()
+    start, path = Trajectory(heat.mesh, heat.fields.assign(power=1.0)), tmp_path / "out.vtkhdf"
+    with pytest.raises(Stopped):
+        rollout(simulator, start, 9, output=path, progress=stop_after(5))
+    stronger = Trajectory(heat.mesh, heat.fields.assign(power=2.0))
+    with pytest.raises(PhysgtError, match="another start"):
+        rollout(simulator, stronger, 9, output=path, resume=True)
+    freer = dataclasses.replace(heat.mesh, node_sets={"rim": heat.mesh.node_sets["rim"][1:]})
+    with pytest.raises(PhysgtError, match="another mesh"):
+        rollout(simulator, Trajectory(freer, start.fields), 9, output=path, resume=True)
 
 
 def test_other_prescribed_values_are_not_gone_on_with(heat, tmp_path):

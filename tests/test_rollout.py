@@ -128,6 +128,28 @@ def test_a_boundary_on_a_set_that_the_mesh_lacks_names_the_sets_there_are(heat):
         rollout(simulator, heat.initial(), 3)
 
 
+def test_a_rollout_may_begin_at_the_end_of_one_from_a_file_of_one_time(heat, tmp_path):
+    task = dataclasses.replace(HEAT, forcings=(Forcing("power"),))
+    torch.manual_seed(0)
+    simulator = Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).eval()
+    power = np.random.default_rng(0).normal(size=(1, heat.mesh.num_points)).astype(np.float32)
+    # Solvers' files have a field that stays at each of their times.
+    first = {"temperature": heat.fields["temperature"].values[:1], "power": power}
+    start = Trajectory.from_arrays(heat.mesh, heat.times[:1], first)
+    whole = rollout(simulator, start, 6).fields["temperature"].values
+    for output in (None, tmp_path / "out.vtkhdf"):
+        half = rollout(simulator, start, 3, output=output)
+        rest = rollout(simulator, half.select(slice(3, 4)), 3).fields["temperature"].values
+        np.testing.assert_array_equal(rest, whole[3:])
+
+
+def test_a_forcing_that_is_not_finite_is_refused(heat):
+    task = dataclasses.replace(HEAT, forcings=(Forcing("power"),))
+    simulator = Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"])
+    with pytest.raises(PhysgtError, match="the start's forcing 'power' is not finite"):
+        rollout(simulator, Trajectory(heat.mesh, heat.fields.assign(power=np.nan)), 3)
+
+
 def test_a_start_that_is_not_finite_is_refused(heat):
     fields = heat.fields.copy(deep=True)
     fields["temperature"][0, 7] = np.nan

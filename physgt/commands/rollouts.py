@@ -22,10 +22,10 @@ def rollout(
     resume: Path | None = None,
     prescribed: Path | None = None,
     boundary: Path | None = None,
-    every: int = 1,
+    every: int | None = None,
     fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     guard: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    device: str = "cpu",
+    device: str | None = None,
     bfloat16: bool = False,
 ) -> None:
     """Run a trained model from one state, step by step, and write the trajectory.
@@ -53,14 +53,14 @@ def rollout(
     boundary
         A TOML file of boundary conditions and forcings to state anew, see docs/boundaries.md.
     every
-        Keep the start and each EVERY-th step.
+        Keep the start and each EVERY-th step; all without it.
     fields
         The targets to keep; all without it.
     guard
         NAME=ACTION or NAME=ACTION:LIMIT. Names: bounds, growth, balance, distance. Actions: warn,
-        stop, clamp (bounds alone), hand-back (end with the step before).
+        stop, clamp (bounds alone), hand-back (end before that step).
     device
-        cpu, or cuda where there is one.
+        cpu, also without it, or cuda where there is one.
     bfloat16
         Matrix products in bfloat16: quicker where the processor has it, increments to about 1 %.
     """
@@ -68,8 +68,12 @@ def rollout(
     from physgt.rollout.command import RolloutCommand
 
     if resume is not None:
-        if not (model is None and start is None and output is None):
-            raise PhysgtError("--resume OUTPUT knows its model and start; leave them out.")
+        known = (model, start, output, prescribed, boundary, every, fields, device)
+        if bfloat16 or any(option is not None for option in known):
+            raise PhysgtError(
+                "--resume OUTPUT knows its model, start and options; leave out all but --steps "
+                "and --guard."
+            )
         output = resume
         command = RolloutCommand.stopped(resume).with_changes(steps, guard)
     elif model is None or start is None or steps is None or output is None:
@@ -83,10 +87,10 @@ def rollout(
             steps,
             prescribed=None if prescribed is None else str(prescribed),
             boundary=None if boundary is None else str(boundary),
-            every=every,
+            every=1 if every is None else every,
             fields=None if fields is None else tuple(fields),
             guards=tuple(guard or ()),
-            device=device,
+            device=device or "cpu",
             bfloat16=bfloat16,
         )
     with progress_bar("rolling out") as update:
