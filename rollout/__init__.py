@@ -8,7 +8,7 @@ from physgt.rollout.guards import GUARDS, GuardSetting, GuardWarning
 from physgt.rollout.histories import compare_histories, relative_differences
 from physgt.rollout.members import Member, integrate_members, perturbed
 from physgt.rollout.metrics import METRICS
-from physgt.rollout.scores import score, summarize, valid_time
+from physgt.rollout.scores import over_all_times, score, summarize, valid_time
 from physgt.rollout.spectrum import Oscillation, oscillation, phase_error, spectrum
 from physgt.rollout.sweeps import read_sweep, sweep
 from physgt.rollout.table import means_table, score_table, sweep_table
@@ -27,6 +27,7 @@ __all__ = [
     "integrate_members",
     "means_table",
     "oscillation",
+    "over_all_times",
     "perturbed",
     "phase_aligned",
     "phase_error",

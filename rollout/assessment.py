@@ -42,10 +42,11 @@ class Assessment:
             found.append(histories_table(compare_histories(*self.histories)))
         return found
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self, threshold: float) -> dict[str, Any]:
         """Numbers and texts that JSON can hold: NaN and infinity become null."""
         told: dict[str, Any] = self.scores.to_dict()
-        told["valid_time"] = valid_time(self.scores).to_dict()
+        valid = valid_time(self.scores, threshold)
+        told["valid_time"] = valid.assign_attrs(valid.attrs, threshold=threshold).to_dict()
         if self.aligned:
             told["phase_aligned"] = {name: data.to_dict() for name, data in self.aligned.items()}
         if self.histories is not None:
@@ -75,7 +76,7 @@ def assess(
     scores = score(ours, theirs, on=on, dynamic_modes=True)
     histories = (history(ours, rest, numbers), history(theirs, rest, numbers)) if rest else None
     fields = [] if window is None else scores["field"].values.tolist()
-    aligned = {name: phase_aligned(ours, theirs, name, window or 0.0) for name in fields}
+    aligned = {name: phase_aligned(ours, theirs, name, window or 0.0, on=on) for name in fields}
     return Assessment(ours, theirs, scores, histories, aligned)
 
 

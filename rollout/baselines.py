@@ -15,7 +15,7 @@ class Baseline(Protocol):
     """Made of the reference's first state, or more where its docstring says so."""
 
     def frame(self, k: int) -> dict[str, np.ndarray] | None:
-        """The fields k scored times after the initial state; None where it gives no forecast."""
+        """Fields k scored times after the initial state, those that it can forecast; or None."""
 
 
 class Persistence:
@@ -34,7 +34,8 @@ class DynamicModes:
     A linear forecast of each field from its leading proper orthogonal modes, those with 99.99 % of
     the energy, extrapolated over the second half. It has seen the very case that it forecasts,
     which a learned simulator has not: a hard measure, and none where a model can't be. What begins
-    at rest, as a displacement of 0, stays at rest in it as in every linear model.
+    at rest, as a displacement of 0, stays at rest in it as in every linear model. A field that is 0
+    or not finite all through the first half has no modes, and no forecast.
 
     Source: Tu et al., "On dynamic mode decomposition: theory and applications", J. Comput. Dyn.
     2014, exact DMD; the implementation is PyDMD's.
@@ -50,6 +51,8 @@ class DynamicModes:
         self._fits = {}
         for name, frames in first_half.items():
             snapshots = frames.reshape(self._num_seen, -1).T
+            if not np.isfinite(snapshots).all() or not snapshots.any():
+                continue
             with warnings.catch_warnings():
                 # It warns of snapshots that depend on each other; fewer modes are kept then.
                 warnings.simplefilter("ignore", UserWarning)

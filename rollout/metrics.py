@@ -26,7 +26,7 @@ def weighted_l2(prediction: np.ndarray, reference: np.ndarray, shares: np.ndarra
 
 def rmse(prediction: np.ndarray, reference: np.ndarray, shares: np.ndarray) -> float:
     """Root of the mean over nodes of the squared length of the error, in the field's units."""
-    return float(np.sqrt(_squares(prediction - reference).mean()))
+    return rms(prediction - reference)
 
 
 def largest_error(prediction: np.ndarray, reference: np.ndarray, shares: np.ndarray) -> float:
@@ -40,6 +40,11 @@ def correlation(prediction: np.ndarray, reference: np.ndarray, shares: np.ndarra
     return _quotient((ours * theirs).sum(), np.linalg.norm(ours) * np.linalg.norm(theirs))
 
 
+def rms(values: np.ndarray) -> float:
+    """Root of the mean over nodes of the squared length, in the field's units."""
+    return float(np.sqrt(_squares(values).mean()))
+
+
 METRICS: dict[str, Metric] = {
     "relative_l2": relative_l2,
     "weighted_l2": weighted_l2,
@@ -47,6 +52,24 @@ METRICS: dict[str, Metric] = {
     "largest_error": largest_error,
     "correlation": correlation,
 }
+
+
+LOST = {"correlation": 0.0}
+"""What a metric says of a prediction that isn't finite; the others say infinity."""
+
+
+def measure(
+    metric: str, prediction: np.ndarray, reference: np.ndarray, shares: np.ndarray
+) -> float:
+    """A metric by its name; NaN where the reference isn't finite, LOST where the prediction isn't.
+
+    NaN of the prediction would be left out of a mean over times as if it had not been there.
+    """
+    if not np.isfinite(reference).all():
+        return float("nan")
+    if not np.isfinite(prediction).all():
+        return LOST.get(metric, float("inf"))
+    return METRICS[metric](prediction, reference, shares)
 
 
 def _squares(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import xarray as xr
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.rollout.baselines import Baseline, DynamicModes, Persistence
-from physgt.rollout.metrics import METRICS
+from physgt.rollout.metrics import METRICS, measure, rms
 from physgt.task import POINTS
 from physgt.trajectory import Trajectory, matching_times
 from physgt.volumes import cell_volumes, node_volumes
@@ -27,41 +27,52 @@ def score(
     """Each metric of METRICS over (forecast, field, time), for every field that both have.
 
     forecast is `prediction`, `persistence`, the forecast that nothing changes, and, where asked
-    for and where there are ten times or more, `dynamic_modes`, see DynamicModes: it has no scores
-    in the first half. Times that only one of the two has are left out, as is the first: it is
-    given. The coordinate `step` numbers the prediction's steps. Of the points of a moving mesh,
-    the displacement from the reference's mesh is scored: errors are relative to that.
+    for and where there are ten evenly spaced times or more, `dynamic_modes`, see DynamicModes: it
+    has no scores in the first half. Times that only one of the two has are left out, as is the
+    first: it is given. The coordinate `step` numbers the prediction's times. Of the points of a
+    moving mesh, the displacement from the reference's mesh is scored: errors are relative to that.
+    Where a prediction isn't finite its errors are infinite; where a reference isn't, or is 0, there
+    are none relative to it. How large it is stands in `reference_rms` over (field, time).
 
     on: a node set or node type (NORMAL: nodes without boundary conditions) whose nodes alone
         count; then fields on cells are left out.
 
-    Raises PhysgtError where meshes differ or no field or time is in both.
+    Raises PhysgtError where meshes differ, no field or time is in both, or the reference lacks the
+    time at which the prediction starts.
     """
     found, expected = matching_times(prediction.times, reference.times)
+    if found[0] != 0:
+        raise PhysgtError(
+            f"the prediction starts at {prediction.times[0]:g} s, a time that the reference "
+            f"({reference.times[0]:g} to {reference.times[-1]:g} s) doesn't have; take one that "
+            "holds the state the prediction started from."
+        )
     if len(found) < 2:
         raise PhysgtError(
             "prediction and reference share one time only, and that is the initial state; "
             "score needs one step or more."
         )
-    view = _View.of(prediction, reference, on)
+    view = View.of(prediction, reference, on)
     baselines: dict[str, Baseline] = {
         "persistence": Persistence(view.frame(reference, int(expected[0])))
     }
-    if dynamic_modes and len(expected) >= FEWEST_FOR_MODES:
+    if dynamic_modes and _can_have_modes(reference.times[expected]):
         half = [view.frame(reference, int(j)) for j in expected[: (len(expected) + 1) // 2]]
         stacked = {name: np.stack([frame[name] for frame in half]) for name in view.names}
         baselines["dynamic_modes"] = DynamicModes(stacked)
     shape = len(METRICS), 1 + len(baselines), len(view.names), len(found) - 1
-    values = np.full(shape, np.nan)
+    values, sizes = np.full(shape, np.nan), np.full(shape[2:], np.nan)
     for t, (i, j) in enumerate(zip(found[1:], expected[1:], strict=True)):
         true = view.frame(reference, int(j))
+        sizes[:, t] = [rms(true[name]) for name in view.names]
         forecasts: list[dict[str, np.ndarray] | None] = [view.frame(prediction, int(i))]
         forecasts += [baseline.frame(t + 1) for baseline in baselines.values()]
         for f, forecast in enumerate(forecasts):
             if forecast is not None:
                 values[:, f, :, t] = view.measure(forecast, true)
     return xr.Dataset(
-        {m: (("forecast", "field", "time"), values[k]) for k, m in enumerate(METRICS)},
+        {m: (("forecast", "field", "time"), values[k]) for k, m in enumerate(METRICS)}
+        | {"reference_rms": (("field", "time"), sizes)},
         {
             "forecast": ["prediction", *baselines],
             "field": view.names,
@@ -87,27 +98,50 @@ def summarize(scores: xr.Dataset, steps: tuple[int, ...] = (1, 10, 50)) -> xr.Da
 def valid_time(scores: xr.Dataset, threshold: float = 0.2) -> xr.DataArray:
     """(forecast, field) seconds from the start until relative_l2 first passes `threshold`.
 
-    Infinite where it never does; NaN for a forecast that isn't there from the start.
+    Infinite where it never does; NaN for a forecast that isn't there from the start, that is from
+    the first time at which the reference isn't 0.
     """
     errors = scores["relative_l2"]
     passed = errors > threshold
     first = passed.argmax("time")
     seconds = scores["time"].isel(time=first) - scores.attrs["start"]
-    from_start = errors.isel(time=0).notnull()
+    begins = errors.notnull().any("forecast").argmax("time")
+    from_start = errors.isel(time=begins).notnull()
     valid = seconds.where(passed.any("time"), np.inf).where(from_start)
     return valid.drop_vars(("time", "step"), errors="ignore")
 
 
-class _View:
-    """What is compared: the fields that both have, on all nodes or those of a set."""
+def over_all_times(scores: xr.Dataset) -> xr.DataArray:
+    """(forecast, field) |prediction - reference| / |reference| over all nodes and times at once.
+
+    Times at which there is hardly anything yet, as when a solid has barely moved, don't rule it as
+    they do a mean of the ratios of each time. Times without scores are left out.
+    """
+    errors = scores["rmse"]
+    sizes = scores["reference_rms"].where(errors.notnull())
+    squares = (sizes**2).sum("time")
+    return ((errors**2).sum("time") / squares.where(squares > 0)) ** 0.5
+
+
+def _can_have_modes(times: np.ndarray) -> bool:
+    """Whether there are enough of them, evenly spaced: a mode grows by one factor a step."""
+    steps = np.diff(times)
+    return len(times) >= FEWEST_FOR_MODES and bool(np.allclose(steps, steps.mean(), rtol=1e-3))
+
+
+class View:
+    """What is compared: the fields that both have, on all nodes or those of a set.
+
+    names: of the fields. shares: by name (n,), of each node or cell that counts.
+    """
 
     def __init__(
         self, mesh: Mesh, names: list[str], ids: np.ndarray | None, shares: dict[str, np.ndarray]
     ) -> None:
-        self.mesh, self.names, self._ids, self._shares = mesh, names, ids, shares
+        self.mesh, self.names, self._ids, self.shares = mesh, names, ids, shares
 
     @classmethod
-    def of(cls, prediction: Trajectory, reference: Trajectory, on: str | None) -> _View:
+    def of(cls, prediction: Trajectory, reference: Trajectory, on: str | None) -> View:
         mesh = reference.mesh
         ids = None if on is None else mesh.nodes_of(on)
         if ids is not None and not len(ids):
@@ -126,9 +160,11 @@ class _View:
         shares = {name: volumes[located[name]] / volumes[located[name]].sum() for name in names}
         return cls(mesh, names, ids, shares)
 
-    def frame(self, trajectory: Trajectory, index: int) -> dict[str, np.ndarray]:
-        """Fields in float64; of points the displacement from those of the mesh."""
-        frame = trajectory.frame(index, self.names)
+    def frame(
+        self, trajectory: Trajectory, index: int, names: list[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """All fields or some, in float64; of points the displacement from those of the mesh."""
+        frame = trajectory.frame(index, self.names if names is None else names)
         found = {name: np.asarray(values, dtype=np.float64) for name, values in frame.items()}
         if POINTS in found:
             # Relative to where the origin happens to be, an error of position would mean nothing.
@@ -138,13 +174,13 @@ class _View:
         return {name: values[self._ids] for name, values in found.items()}
 
     def measure(self, forecast: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> np.ndarray:
-        """(metrics, fields)"""
-        return np.array(
-            [
-                [metric(forecast[n], true[n], self._shares[n]) for n in self.names]
-                for metric in METRICS.values()
-            ]
-        )
+        """(metrics, fields); NaN for a field that isn't forecast."""
+        found = np.full((len(METRICS), len(self.names)), np.nan)
+        for n, name in enumerate(self.names):
+            if name in forecast:
+                parts = forecast[name], true[name], self.shares[name]
+                found[:, n] = [measure(metric, *parts) for metric in METRICS]
+        return found
 
 
 def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
@@ -159,6 +195,7 @@ def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
         {f.name: f.components for f in t.declared(over_time=True) if f.location != "global"}
         for t in (prediction, reference)
     )
+    _require_one_mesh(prediction, reference, moving=POINTS in ours and POINTS in theirs)
     names = [name for name in ours if name in theirs]
     if not names:
         raise PhysgtError(
@@ -172,3 +209,18 @@ def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
                 f"{theirs[name]} in the reference."
             )
     return names
+
+
+def _require_one_mesh(prediction: Trajectory, reference: Trajectory, *, moving: bool) -> None:
+    """Raise PhysgtError where nodes lie elsewhere; those that move may have begun elsewhere."""
+    ours, theirs = prediction.mesh.points, reference.mesh.points
+    if moving or ours.shape != theirs.shape:
+        return
+    apart = np.linalg.norm(ours - theirs, axis=1)
+    node = int(apart.argmax())
+    if apart[node] > 1e-4 * np.ptp(theirs, axis=0).max():
+        raise PhysgtError(
+            f"node {node} lies at {ours[node].tolist()} in the prediction, at "
+            f"{theirs[node].tolist()} in the reference; both must lie on one mesh, with its nodes "
+            "in one order."
+        )

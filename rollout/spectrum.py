@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CLEAR = 0.05
+"""Of peak to peak: farther from its mean a signal is above or below it, whatever its noise."""
+ROUNDING = 1e-6
+"""Of a signal's largest value: a few roundings of single precision."""
+STEADY = 0.01
+"""Of the reference's swing: a signal that swings less has no phase."""
+
 
 @dataclass(frozen=True)
 class Oscillation:
-    """frequency in Hz (0 without a full period), amplitude as half of peak to peak."""
+    """frequency in Hz (0 without a full period), amplitude as half of peak to peak; NaN both for a
+    signal that isn't finite."""
 
     frequency: float
     amplitude: float
@@ -19,10 +27,19 @@ def oscillation(times: np.ndarray, signal: np.ndarray) -> Oscillation:
     """Frequency and amplitude of a signal with one dominant oscillation.
 
     The frequency is that of the upward crossings of the signal's mean, each placed linearly
-    between two samples, which over a few periods is finer than a Fourier transform's bins.
+    between two samples, which over a few periods is finer than a Fourier transform's bins. Noise
+    makes a signal cross several times at once: one crossing counts, the last, each time the signal
+    comes from clearly below its mean to clearly above. What swings by no more than the rounding of
+    single precision stays.
     """
+    if not np.isfinite(signal).all():
+        return Oscillation(np.nan, np.nan)
     centred = np.asarray(signal, dtype=np.float64) - np.mean(signal)
+    clear = max(CLEAR * np.ptp(centred), ROUNDING * np.abs(signal).max())
+    beyond = np.flatnonzero(np.abs(centred) > clear)
+    rises = beyond[1:][(centred[beyond[:-1]] < 0) & (centred[beyond[1:]] > 0)]
     up = np.flatnonzero((centred[:-1] < 0) & (centred[1:] >= 0))
+    up = up[np.searchsorted(up, rises) - 1]
     spacing = times[up + 1] - times[up]
     crossings = times[up] - centred[up] * spacing / (centred[up + 1] - centred[up])
     frequency = 0.0
@@ -49,7 +66,8 @@ def phase_error(
     """By how many degrees a signal is ahead of a reference at the end, from -180 to 180.
 
     Both are compared with a sine of the reference's frequency over the last `periods` of its
-    periods. NaN where the reference has no full period, or fewer than `periods` fit.
+    periods. NaN where the reference has no full period, or fewer than `periods` fit, and where the
+    signal doesn't swing with that frequency.
     """
     frequency = oscillation(times, reference).frequency
     if not 0 < periods <= frequency * (times[-1] - times[0]):
@@ -61,4 +79,6 @@ def phase_error(
         ((values[last] - np.average(values[last], weights=window)) * window * basis).sum()
         for values in (np.asarray(signal, float), np.asarray(reference, float))
     )
+    if not abs(ours) > STEADY * abs(theirs):
+        return float("nan")
     return float(np.degrees(np.angle(ours * np.conj(theirs))))

@@ -8,7 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from physgt.rollout.histories import NUMBERS, relative_differences
-from physgt.rollout.scores import summarize, valid_time
+from physgt.rollout.metrics import METRICS
+from physgt.rollout.scores import over_all_times, summarize, valid_time
 
 SHOWN = ("relative_l2", "rmse")
 """The metrics whose values are shown at several steps; of the others the mean over all."""
@@ -29,20 +30,22 @@ def score_table(scores: xr.Dataset) -> Table:
 
 
 def means_table(scores: xr.Dataset, threshold: float = 0.2) -> Table:
-    """Means over all steps of the metrics that score_table doesn't show, and the valid time."""
-    others = [metric for metric in scores.data_vars if metric not in SHOWN]
+    """The error over all times, means of what score_table doesn't show, and the valid time."""
+    others = [metric for metric in METRICS if metric not in SHOWN]
     means, valid = scores.mean("time"), valid_time(scores, threshold)
+    together = over_all_times(scores)
     last = float(scores["time"][-1]) - scores.attrs["start"]
-    heads = [str(metric).replace("_", " ") for metric in others]
-    listing = _table("field", "forecast", *heads, f"error below {threshold:g} for")
+    heads = [_stacked(metric) for metric in others]
+    listing = _table("field", "forecast", "over all\ntimes", *heads, f"below\n{threshold:g} for")
     for field in means["field"].values:
         for forecast in means["forecast"].values:
             chosen = {"field": field, "forecast": forecast}
-            figures = [_figure(float(means[metric].sel(chosen))) for metric in others]
+            kinds = [together, *(means[metric] for metric in others)]
+            figures = [_figure(float(kind.sel(chosen))) for kind in kinds]
             seconds = float(valid.sel(chosen))
             told = f"all {last:.4g} s" if np.isinf(seconds) else f"{seconds:.4g} s"
             told = "" if np.isnan(seconds) else told
-            listing.add_row(str(field), str(forecast), *figures, told)
+            listing.add_row(str(field), _stacked(forecast), *figures, told)
     return listing
 
 
@@ -85,8 +88,14 @@ def _table(*heads: str) -> Table:
     return Table(*heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 
+def _stacked(name: object) -> str:
+    """A word a line, for a narrow column."""
+    return str(name).replace("_", "\n")
+
+
 def _figure(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.4f}"
+    """Four digits that count: errors of a displacement may be of micrometres."""
+    return "" if np.isnan(value) else f"{value:.4g}"
 
 
 def sweep_table(summary: xr.Dataset) -> Table:

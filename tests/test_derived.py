@@ -4,16 +4,20 @@ import skfem
 import skfem.helpers
 
 from heat_case import heat_trajectory, square_mesh
-from physgt import BoundaryCondition, Field, Mesh, PhysgtError, Simulator, Task
+from physgt import BoundaryCondition, Field, Mesh, PhysgtError, Simulator, Task, Trajectory
 from physgt.coupling import OUTPUTS, Stepper, build_outputs
+from physgt.quantities import history
 from physgt.quantities.derived import (
+    divergence,
     force,
     heat_flux,
     heat_flux_density,
     nodal_force,
     nodal_heat_flux,
     nodal_reaction_heat_flux,
+    pressure_force,
     probe,
+    reaction_force,
     reaction_heat_flux,
     surface_integral,
     surface_mean,
@@ -172,6 +176,52 @@ def test_the_force_of_a_linear_pressure_on_a_closed_boundary_is_its_gradient_tim
     whole = force(SQUARE, FLOW, on="all", density=10.0, viscosity=1.0)
     np.testing.assert_allclose(whole.evaluate(frame), [20.0, 30.0])
     assert (whole.units, whole.components) == ("N/m", 2)
+
+
+def in_units(units: str) -> Task:
+    return Task((Field("pressure", units=units), Field("velocity", 2, "m/s")), dt=0.1)
+
+
+def test_forces_take_a_pressure_in_pascal_or_a_kinematic_one_and_no_other():
+    n = SQUARE.num_points
+    frame = frame_of(SQUARE, pressure=np.full(n, 20.0), velocity=np.zeros((n, 2)))
+    for kind in (force, reaction_force):
+        for units, expected in (("Pa", 20.0), ("m2/s2", 20000.0), ("", 20000.0)):
+            found = kind(SQUARE, in_units(units), on="right", density=1e3, viscosity=0.0)
+            assert found.evaluate(frame)[0] == pytest.approx(expected)
+        with pytest.raises(PhysgtError, match=r"'pressure' is in bar, expected m\^2/s\^2.*in Pa"):
+            kind(SQUARE, in_units("bar"), on="right", density=1e3, viscosity=0.0)
+    on_cells = Task((Field("pressure", units="m^2/s^2", location="cell"),), dt=0.1)
+    with pytest.raises(PhysgtError, match=r"'pressure' is in m\^2/s\^2, expected Pa"):
+        pressure_force(SQUARE, on_cells, on="right")
+
+
+def test_a_flux_density_over_time_is_the_mean_over_its_set():
+    x = SQUARE.points[:, 0]
+    plate = Trajectory.from_arrays(SQUARE, np.zeros(1), {"temperature": 3 * x[None]})
+    density = {"kind": "heat_flux_density", "on": "right", "conductivity": 2.0}
+    found = history(plate, {"q": density})["q"]
+    np.testing.assert_allclose(found, -6.0)
+
+
+def test_cells_that_a_quantity_would_leave_out_are_named():
+    """A square beside two triangles: what is taken at the triangles alone is right."""
+    points = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [2, 0], [2, 1.0]])
+    cells = [("quad", [[0, 1, 2, 3]]), ("triangle", [[1, 4, 5], [1, 5, 2]])]
+    mesh = with_sides(Mesh.from_blocks(points, cells))
+    flow = frame_of(mesh, pressure=np.ones(6), velocity=points.copy())
+    with pytest.raises(PhysgtError, match=r"cell 0 is a quad, but .* needs triangles alone"):
+        divergence(mesh, FLOW)
+    right = reaction_force(mesh, FLOW, on="right", density=1.0, viscosity=0.0)
+    assert np.isfinite(right.evaluate(flow)).all()
+    assert probe(mesh, FLOW, field="pressure", point=[1.5, 0.5]).evaluate(flow) == 1.0
+
+
+def test_a_cell_without_volume_is_told_by_its_corners():
+    points = np.array([[0, 0], [1, 0], [1, 1], [0.5, 0.0]])
+    mesh = Mesh.from_blocks(points, [("triangle", [[0, 1, 2], [0, 3, 1]])])
+    with pytest.raises(PhysgtError, match=r"corners \[\[0.0, 0.0\], \[0.5, 0.0\].* no volume"):
+        divergence(mesh, FLOW)
 
 
 def test_a_shear_flow_drags_the_wall_that_drives_it_backwards():

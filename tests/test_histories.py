@@ -52,6 +52,28 @@ def test_a_signal_that_is_five_percent_too_fast_ends_that_much_ahead():
     assert phase_error(TIMES, signal, reference) == pytest.approx(90.0, abs=3.0)
 
 
+def test_a_signal_that_does_not_swing_has_neither_frequency_nor_phase():
+    reference = np.sin(2 * np.pi * 2.3 * TIMES)
+    rounding = np.random.default_rng(0).normal(size=len(TIMES))
+    for still in (0 * TIMES, 0 * TIMES + 0.1, 0.1 * (1 + 1e-7 * rounding)):
+        assert np.isnan(phase_error(TIMES, still, reference))
+        assert oscillation(TIMES, still).frequency == 0
+
+
+def test_noise_makes_no_further_periods():
+    times = np.linspace(0, 3, 1000)
+    noise = 0.05 * np.random.default_rng(0).normal(size=1000)
+    found = oscillation(times, np.sin(2 * np.pi * 2 * times) + noise)
+    assert found.frequency == pytest.approx(2.0, rel=1e-2)
+
+
+def test_a_signal_that_is_not_finite_has_no_numbers():
+    signal = np.where(TIMES > 1, np.inf, np.sin(9 * TIMES))
+    assert np.isnan(
+        [oscillation(TIMES, signal).frequency, oscillation(TIMES, signal).amplitude]
+    ).all()
+
+
 def test_without_enough_periods_there_is_no_phase():
     assert np.isnan(phase_error(TIMES, TIMES, TIMES))
 
@@ -137,6 +159,27 @@ def test_a_prediction_that_runs_too_fast_is_right_but_for_a_growing_shift():
     np.testing.assert_array_equal(same["relative_l2"], 0.0)
     with pytest.raises(PhysgtError, match="window = 0 s"):
         phase_aligned(prediction, reference, "height", window=0)
+
+
+def test_of_points_the_displacement_of_the_nodes_of_a_set_is_aligned():
+    """A step of 0.01 m in each 0.1 s, one ahead of time; one node is off and isn't looked at."""
+    mesh, times = square_mesh(4), 0.1 * np.arange(6)
+    away = np.array([0.01, 0.0]) * np.arange(7)[:, None, None]
+    points = mesh.points + 100.0 + away
+    off = points[1:].copy()
+    off[:, mesh.node_sets["rim"][0]] += 1.0
+    here = Mesh.from_blocks(
+        mesh.points + 100.0, [("triangle", mesh.connectivity.reshape(-1, 3))],
+        node_sets={"inside": np.setdiff1d(np.arange(25), mesh.node_sets["rim"])},
+    )  # fmt: skip
+    prediction = Trajectory.from_arrays(here, times, {"points": off})
+    reference = Trajectory.from_arrays(here, times, {"points": points[:-1]})
+    ahead = phase_aligned(prediction, reference, "points", 0.1, on="inside")
+    np.testing.assert_allclose(ahead["relative_l2"][:5], 0.0, atol=1e-9)
+    narrow = phase_aligned(prediction, reference, "points", 0.01, on="inside")
+    # Twice, one and a half times as far as it should be; at rest there is nothing to compare with.
+    np.testing.assert_allclose(narrow["relative_l2"][1:3], [1.0, 0.5], rtol=1e-6)
+    assert np.isnan(narrow["relative_l2"][0])
 
 
 def test_a_quantity_of_a_field_that_is_not_there_is_named():

@@ -3,7 +3,9 @@ import pytest
 
 from heat_case import heat_trajectory, square_mesh
 from physgt import PhysgtError, Trajectory
-from physgt.rollout import METRICS, score, summarize, valid_time
+from physgt.rollout import METRICS, over_all_times, score, summarize, valid_time
+from physgt.rollout.assessment import assess
+from physgt.rollout.table import means_table, score_table
 
 MESH = square_mesh(1)
 
@@ -113,6 +115,84 @@ def test_a_summary_has_the_steps_that_there_are_and_the_mean_of_all():
     assert table["horizon"].values.tolist() == ["1", "2", "all"]
     found = table["relative_l2"].sel(forecast="prediction", field="velocity")
     np.testing.assert_allclose(found, [0.2, 0.4, 0.3])
+
+
+def test_a_prediction_that_is_not_finite_is_infinitely_off_from_there_on():
+    times = [0.0, 0.1, 0.2, 0.3]
+    prediction = trajectory(times, [[1, 0], [1.1, 0], [np.nan, 0], [np.inf, 0]])
+    scores = score(prediction, trajectory(times, [[1, 0]] * 4))
+    ours = scores.sel(forecast="prediction", field="velocity")
+    for metric in ("relative_l2", "weighted_l2", "rmse", "largest_error"):
+        assert float(ours[metric][0]) == pytest.approx(0.1)
+        assert np.isinf(ours[metric][1:]).all()
+    assert (ours["correlation"][1:] == 0).all()
+    valid = valid_time(scores).sel(forecast="prediction", field="velocity")
+    assert float(valid) == pytest.approx(0.2)
+
+
+def test_what_is_at_rest_first_is_valid_from_when_it_moves():
+    times = [0.0, 0.1, 0.2, 0.3]
+    reference = trajectory(times, [[0, 0], [0, 0], [1, 0], [2, 0]])
+    prediction = trajectory(times, [[0, 0], [0, 0], [1, 0], [3, 0]])
+    scores = score(prediction, reference)
+    found = valid_time(scores).sel(field="velocity")
+    assert float(found.sel(forecast="prediction")) == pytest.approx(0.3)
+    assert float(found.sel(forecast="persistence")) == pytest.approx(0.2)
+
+
+def test_the_error_over_all_times_is_that_of_the_norms_over_all_times():
+    """A first time at which there is nothing, one of little, and one of all but all."""
+    times, truth, error = [0.0, 0.1, 0.2, 0.3], [0, 0.0, 1e-6, 3.0], [0, 4e-3, 4e-3, 0.3]
+    reference = trajectory(times, [[x, 0] for x in truth])
+    prediction = trajectory(times, [[x, y] for x, y in zip(truth, error, strict=True)])
+    found = over_all_times(score(prediction, reference)).sel(field="velocity")
+    expected = np.linalg.norm(error) / np.linalg.norm(truth)
+    assert float(found.sel(forecast="prediction")) == pytest.approx(expected)
+    assert float(found.sel(forecast="persistence")) == pytest.approx(1.0)
+
+
+def test_dynamic_modes_need_evenly_spaced_times_and_something_to_go_on():
+    even = np.arange(12.0)
+    values = np.cos(0.3 * even)[:, None] * np.ones(4)
+
+    def forecasts(times, values):
+        reference = Trajectory.from_arrays(MESH, times, {"heat": values})
+        return score(reference, reference, dynamic_modes=True)["relative_l2"]
+
+    assert forecasts(even, values).sel(forecast="dynamic_modes").notnull().any()
+    uneven = np.cumsum(even)
+    assert "dynamic_modes" not in forecasts(uneven, values)["forecast"]
+    late = np.where(even[:, None] > 7, values, 0.0)
+    hole = np.where(np.arange(4) == 2, np.nan, values)
+    for bad in (late, hole):
+        assert forecasts(even, bad).sel(forecast="dynamic_modes").isnull().all()
+
+
+def test_small_errors_are_printed_with_the_digits_that_count():
+    times = [0.0, 0.1]
+    reference = trajectory(times, [[1e-5, 0]] * 2)
+    scores = score(trajectory(times, [[1e-5, 0], [1.1234e-5, 0]]), reference)
+    rows = list(score_table(scores).columns[-1].cells)
+    assert rows == ["0.1234", "0", "1.234e-06", "0"]
+    assert list(means_table(scores).columns[2].cells) == ["0.1234", "0"]
+
+
+def test_json_has_the_valid_time_of_the_threshold_that_was_asked_for():
+    times = [0.0, 0.1, 0.2]
+    reference = trajectory(times, [[1, 0]] * 3)
+    found = assess(trajectory(times, [[1, 0], [1.1, 0], [1.3, 0]]), reference)
+    for threshold, seconds in ((0.05, 0.1), (0.2, 0.2)):
+        valid = found.plain(threshold)["valid_time"]
+        assert valid["attrs"]["threshold"] == threshold
+        assert valid["data"][0][0] == pytest.approx(seconds)
+
+
+def test_another_mesh_and_another_start_are_refused(heat):
+    elsewhere = Trajectory(square_mesh(5, skew=0.1), heat.fields)
+    with pytest.raises(PhysgtError, match=r"node \d+ lies at .* in the prediction, at .* in the"):
+        score(elsewhere, heat)
+    with pytest.raises(PhysgtError, match=r"starts at 0 s, a time that the reference \(0\.5 to"):
+        score(heat, heat.select(slice(5, None)))
 
 
 def test_what_cannot_be_compared_is_refused_with_the_reason(heat):

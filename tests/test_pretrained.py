@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 import physgt.pretrained
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
@@ -20,7 +19,7 @@ from physgt.pretrained import make as maker
 from physgt.pretrained import read_card, read_record
 from physgt.pretrained.card import headline, render_card
 from physgt.pretrained.recipes import RECIPES
-from physgt.pretrained.scores import over_all_times
+from physgt.pretrained.scores import _periodic_summary
 
 SHIPPED = physgt.pretrained.names()
 # A coarse mesh and a short history, in which the flow sheds all the same.
@@ -94,14 +93,14 @@ def test_the_scores_of_a_card_are_those_that_physgt_score_prints(made, capsys):
     assert rows["dynamic_modes"]["second_half"] > 0
 
 
-def test_the_error_over_all_times_is_that_of_the_norms_over_all_times():
-    """A first time at which there was nothing, one of little, and one of all but all."""
-    truth, error = np.array([0.0, 1e-6, 3.0]), np.array([4e-3, 4e-3, 0.3])
-    with np.errstate(divide="ignore"):
-        ratio = np.where(truth > 0, error / truth, np.nan)
-    scores = xr.Dataset({"rmse": ("time", error), "relative_l2": ("time", ratio)})
-    expected = np.linalg.norm(error) / np.linalg.norm(truth)
-    assert float(over_all_times(scores)) == pytest.approx(expected)
+def test_a_phase_that_not_every_case_has_is_no_mean_of_the_others():
+    case = {"aligned": {"velocity": 0.1}, "phase": 10.0, "swing": 1.0, "frequency": 1.0}
+    assert _periodic_summary([case, case])["phase"] == 10.0
+    summary = _periodic_summary([case, case | {"phase": np.nan}])
+    assert summary["phase"] is None
+    record = read_record("cylinder")
+    record["scores"]["periodic"] = summary
+    assert "not all cases still swing at the end" in render_card(record)
 
 
 def test_making_again_goes_on_from_what_is_there(made, tmp_path, monkeypatch):

@@ -83,6 +83,22 @@ def test_stress_is_a_field_of_the_trajectory_and_what_comes_after_it_may_be_made
     np.testing.assert_allclose(found.frame(2)["von_mises"], expected, rtol=1e-9)
 
 
+def test_a_node_without_a_cell_has_no_stress():
+    corners = np.array([[0, 0], [1, 0], [0, 1], [5, 5.0]])
+    mesh = Mesh.from_blocks(corners, [("triangle", [[0, 1, 2]])])
+    found = stress(mesh, "von_mises_linear", [[1.01, 0], [0, 1]])
+    assert (found[:3] > 0).all()
+    assert found[3] == 0
+
+
+@pytest.mark.parametrize(("ratio", "young"), [(0.5, 1.0), (0.7, 1.0), (-1.0, 1.0), (0.3, 0.0)])
+def test_moduli_that_no_solid_has_are_refused(ratio, young):
+    task = Task((Field("points", 2, "m"),), dt=1.0)
+    moduli = {"youngs_modulus": young, "poisson_ratio": ratio}
+    with pytest.raises(PhysgtError, match=r"poisson_ratio = .*below 0\.5"):
+        build_outputs(SQUARE, task, {"s": {"kind": "von_mises_linear", **moduli}})
+
+
 def test_points_that_stay_have_no_stress():
     with pytest.raises(PhysgtError, match="no target 'points'"):
         build_outputs(

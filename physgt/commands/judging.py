@@ -64,7 +64,7 @@ def score(
     for table in found.tables(threshold):
         out.print(table)
     if json_ is not None:
-        write_text(json_, json.dumps(found.plain(), indent=1))
+        write_text(json_, json.dumps(found.plain(threshold), indent=1))
         out.print(f"wrote {json_}")
     if plot is not None:
         plot_scores(found, plot)

@@ -13,7 +13,14 @@ from physgt.errors import DivergedError
 from physgt.pretrained.recipes import Recipe
 from physgt.quantities import history, stated_numbers
 from physgt.quantities.settings import Settings
-from physgt.rollout import compare_histories, oscillation, phase_aligned, rollout, valid_time
+from physgt.rollout import (
+    compare_histories,
+    oscillation,
+    over_all_times,
+    phase_aligned,
+    rollout,
+    valid_time,
+)
 from physgt.rollout.assessment import assess
 from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
@@ -104,16 +111,6 @@ def _by_kind(scores: xr.Dataset, kinds: Sequence[str]) -> dict[str, dict[str, An
     return found
 
 
-def over_all_times(scores: xr.Dataset) -> xr.DataArray:
-    """|prediction - reference| over |reference|, Euclidean over all nodes and times at once.
-
-    Times at which there is hardly anything yet don't rule it, as they do a mean of ratios.
-    """
-    error, ratio = scores["rmse"], scores["relative_l2"]
-    reference = (error / ratio).where(ratio.notnull(), 0.0)
-    return ((error**2).sum("time") / (reference**2).sum("time")) ** 0.5
-
-
 def _deviations(recipe: Recipe, compared: Sequence[xr.Dataset]) -> list[dict[str, Any]]:
     """By what share numbers differ from the solver's: the mean and the largest of the cases."""
     found = []
@@ -156,12 +153,16 @@ def _periodic(
 
 
 def _periodic_summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over the cases; of the long rollouts the range, of those that stayed finite."""
+    """Means over the cases; of the long rollouts the range, of those that stayed finite.
+
+    phase: None where not every case still swings at its end.
+    """
     long = [case for case in cases if "swing" in case]
+    phase = float(np.mean([case["phase"] for case in cases]))
     fields = cases[0]["aligned"]
     return {
         "aligned": {name: float(np.mean([c["aligned"][name] for c in cases])) for name in fields},
-        "phase": float(np.mean([case["phase"] for case in cases])),
+        "phase": None if np.isnan(phase) else phase,
         "longer": LONGER,
         "finite": len(long),
         "frequency": [f([case["frequency"] for case in long], default=0.0) for f in (min, max)],

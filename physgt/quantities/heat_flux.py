@@ -6,7 +6,7 @@ import numpy as np
 
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-from physgt.quantities.linear_elements import Convection, cells_at, stiffness_and_mass
+from physgt.quantities.linear_elements import Convection, only_simplices, stiffness_and_mass
 from physgt.quantities.output import (
     Output,
     per_depth,
@@ -61,7 +61,9 @@ def heat_flux_density(
             f"node {ids[areas == 0][0]} of the set '{on}' belongs to no whole face of it, so that "
             "it has no flux density; take the node out of the set."
         )
-    return Output(lambda frame: nodal.evaluate(frame) / areas, "W/m^2", ids=ids)
+    return Output(
+        lambda frame: nodal.evaluate(frame) / areas, "W/m^2", ids=ids, shares=areas / areas.sum()
+    )
 
 
 def nodal_reaction_heat_flux(
@@ -153,7 +155,7 @@ def _gained(
     target = target_of(task, temperature)
     flow = None if velocity is None else vector_of(mesh, task, velocity)
     heating = None if source is None else target_of(task, source)
-    cells = cells_at(mesh, ids)
+    cells = only_simplices(mesh, ids)
     stiffness, mass = (matrix[ids] for matrix in stiffness_and_mass(mesh, cells))
     convection = Convection(mesh, cells)
 

@@ -7,21 +7,49 @@ from math import factorial
 import numpy as np
 from scipy import sparse
 
+from physgt.cells import CELL_TYPES
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.surface import shape_gradients
 
+_SIMPLICES = {2: 5, 3: 10}
+"""VTK's numbers of triangles and tetrahedra, by the dimension of the mesh."""
+
 
 def simplices(mesh: Mesh) -> np.ndarray:
-    """(M, D+1) all cells of a mesh of triangles or tetrahedra.
+    """(M, D+1) all triangles or tetrahedra of a mesh, which may have other cells as well.
 
     Raises PhysgtError where there are none.
     """
-    number = {2: 5, 3: 10}.get(mesh.dimension)
+    number = _SIMPLICES.get(mesh.dimension)
     cells = [nodes for found, _, nodes in mesh.blocks() if found == number]
     if not cells:
         raise PhysgtError("outputs over the mesh need triangles or tetrahedra.")
     return np.concatenate(cells)
+
+
+def only_simplices(mesh: Mesh, ids: np.ndarray | None = None) -> np.ndarray:
+    """(M, D+1) all cells, or those that have one of some nodes.
+
+    Raises PhysgtError where one of them isn't a triangle or tetrahedron: what is integrated over
+    the others alone would lack its part.
+    """
+    cells = simplices(mesh)
+    wanted = np.ones(mesh.num_points, dtype=bool)
+    if ids is not None:
+        wanted[:] = False
+        wanted[ids] = True
+    for number, numbers, nodes in mesh.blocks():
+        kind = CELL_TYPES[number]
+        others = wanted[nodes].any(axis=1)
+        fills = kind.dimension == mesh.dimension and number != _SIMPLICES[mesh.dimension]
+        if fills and others.any():
+            raise PhysgtError(
+                f"cell {numbers[others][0]} is a {kind.name}, but this quantity needs "
+                f"{'triangles' if mesh.dimension == 2 else 'tetrahedra'} alone; split the others "
+                "first."
+            )
+    return np.asarray(cells[wanted[cells].any(axis=1)])
 
 
 def volumes(mesh: Mesh, cells: np.ndarray) -> np.ndarray:
@@ -34,7 +62,7 @@ def stiffness_and_mass(
     mesh: Mesh, cells: np.ndarray | None = None
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """(N, N) integrals of grad phi_i . grad phi_j and of phi_i phi_j, over all or some cells."""
-    cells = simplices(mesh) if cells is None else cells
+    cells = only_simplices(mesh) if cells is None else cells
     size, volume = cells.shape[1], volumes(mesh, cells)
     gradients = shape_gradients(mesh.points[cells])
     stiffness = volume[:, None, None] * (gradients @ gradients.transpose(0, 2, 1))
@@ -74,12 +102,6 @@ class Convection:
         loads = (self._mass @ flow[self._cells]) @ slopes
         found = self._scatter @ loads.reshape(-1, columns.shape[1])
         return np.asarray(found.reshape(values.shape))
-
-
-def cells_at(mesh: Mesh, ids: np.ndarray) -> np.ndarray:
-    """(M, D+1) the triangles or tetrahedra that have one of some nodes."""
-    cells = simplices(mesh)
-    return np.asarray(cells[np.isin(cells, ids).any(axis=1)])
 
 
 def _assembled(mesh: Mesh, cells: np.ndarray, of_cells: np.ndarray) -> sparse.csr_array:

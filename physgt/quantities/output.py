@@ -28,6 +28,7 @@ class Output:
     units      SI
     components of one value
     ids        (n,) the nodes it lies on, in the order of the set; None for one value in all
+    shares     (n,) of a density, by which the nodes' values make their mean; None where they add up
     content    frame -> an array like those of `evaluate`; its rate of change over the last step is
                added to what `evaluate` gives
     time_scale seconds, length over speed: frequencies times it are Strouhal numbers
@@ -37,6 +38,7 @@ class Output:
     units: str
     components: int = 1
     ids: np.ndarray | None = None
+    shares: np.ndarray | None = None
     content: Callable[[Frame], np.ndarray] | None = None
     time_scale: float | None = None
 

@@ -22,9 +22,10 @@ def history(
 ) -> xr.Dataset:
     """Each quantity over (time): one variable a component, force_x and force_y; with units.
 
-    A quantity on the nodes of a set is summed over them. What depends on a rate of change has that
-    of a cubic spline through all times. numbers: what texts may name instead of `trajectory`'s
-    own. Raises PhysgtError for a quantity that the fields of the trajectory don't give.
+    A quantity on the nodes of a set is summed over them, of a density the mean is taken. What
+    depends on a rate of change has that of a cubic spline through all times. numbers: what texts
+    may name instead of `trajectory`'s own. Raises PhysgtError for a quantity that the fields of the
+    trajectory don't give.
     """
     fields = _fields(trajectory)
     outputs = _outputs(trajectory, fields, settings, numbers)
@@ -90,7 +91,9 @@ def _outputs(
 
 
 def _summed(output: Output, values: np.ndarray) -> np.ndarray:
-    return values if output.ids is None else values.sum(axis=0)
+    if output.ids is None:
+        return values
+    return np.asarray(values.sum(axis=0) if output.shares is None else output.shares @ values)
 
 
 def _rates(times: np.ndarray, contents: np.ndarray) -> np.ndarray:

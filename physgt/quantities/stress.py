@@ -2,7 +2,7 @@
 
 The displacement is linear in each triangle or tetrahedron, so that its gradient, and with it the
 stress, is one value a cell; a node's is their mean by the cells' volumes in the mesh's reference
-configuration. Triangles are in plane strain.
+configuration, and 0 where it has no cell. Triangles are in plane strain.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
-from physgt.quantities.linear_elements import simplices, volumes
+from physgt.quantities.linear_elements import only_simplices, volumes
 from physgt.quantities.output import Output, vector_of
 from physgt.quantities.surface import shape_gradients
 from physgt.task import POINTS, Task
@@ -67,7 +68,7 @@ def von_mises(stress: np.ndarray) -> np.ndarray:
 def _nodal(mesh: Mesh, task: Task, stress: Callable[[np.ndarray], np.ndarray]) -> Output:
     """Of the stress (M, 3, 3) that deformation gradients (M, 3, 3) lead to."""
     vector_of(mesh, task, POINTS)
-    cells = simplices(mesh)
+    cells = only_simplices(mesh)
     gradients = shape_gradients(mesh.points[cells])
     nodes = cells.ravel()
     weights = np.repeat(volumes(mesh, cells), cells.shape[1])
@@ -79,12 +80,18 @@ def _nodal(mesh: Mesh, task: Task, stress: Callable[[np.ndarray], np.ndarray]) -
         dimension = mesh.dimension
         deformation[:, :dimension, :dimension] = np.einsum("mai,maj->mij", points[cells], gradients)
         of_cells = np.repeat(von_mises(stress(deformation)), cells.shape[1])
-        return np.bincount(nodes, weights * of_cells, mesh.num_points) / around
+        sums = np.bincount(nodes, weights * of_cells, mesh.num_points)
+        return np.divide(sums, around, out=np.zeros_like(sums), where=around > 0)
 
     return Output(evaluate, "Pa", ids=np.arange(mesh.num_points))
 
 
 def _lame_parameters(youngs_modulus: float, poisson_ratio: float) -> tuple[float, float]:
     """mu and lambda in Pa."""
+    if not (youngs_modulus > 0 and -1 < poisson_ratio < 0.5):
+        raise PhysgtError(
+            f"youngs_modulus = {youngs_modulus:g}, poisson_ratio = {poisson_ratio:g}: expected a "
+            "modulus above 0, and a ratio above -1 and below 0.5, where nothing can be compressed."
+        )
     shear = youngs_modulus / (2 * (1 + poisson_ratio))
     return shear, 2 * shear * poisson_ratio / (1 - 2 * poisson_ratio)

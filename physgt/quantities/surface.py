@@ -135,9 +135,20 @@ class SimplexSurface:
 
 
 def shape_gradients(corners: np.ndarray) -> np.ndarray:
-    """(M, D+1, D) the gradients of the linear shape functions of simplices (M, D+1, D)."""
+    """(M, D+1, D) the gradients of the linear shape functions of simplices (M, D+1, D).
+
+    Raises PhysgtError where one of them has no volume.
+    """
     ones = np.ones((*corners.shape[:2], 1))
-    coefficients = np.linalg.inv(np.concatenate([ones, corners], axis=2))
+    matrices = np.concatenate([ones, corners], axis=2)
+    try:
+        coefficients = np.linalg.inv(matrices)
+    except np.linalg.LinAlgError as error:
+        flat = corners[np.abs(np.linalg.det(matrices)).argmin()]
+        raise PhysgtError(
+            f"the cell with the corners {flat.tolist()} has no volume, so that no gradient can be "
+            "taken in it; mend the mesh."
+        ) from error
     return coefficients[:, 1:, :].transpose(0, 2, 1)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from physgt.mesh import Mesh
-from physgt.quantities.linear_elements import simplices, volumes
+from physgt.quantities.linear_elements import only_simplices, volumes
 from physgt.quantities.output import Output, per_depth, target_anywhere, target_of, vector_of
 from physgt.quantities.surface import shape_gradients
 from physgt.task import Task
@@ -66,7 +66,7 @@ def divergence(mesh: Mesh, task: Task, *, velocity: str = "velocity") -> Output:
     divergence by this measure as well, so compare with the reference's.
     """
     vector_of(mesh, task, velocity)
-    cells = simplices(mesh)
+    cells = only_simplices(mesh)
     gradients, volume = shape_gradients(mesh.points[cells]), volumes(mesh, cells)
 
     def evaluate(frame: Frame) -> np.ndarray:
