@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array, eye_array
 
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_whole
 from physgt.mesh import Mesh, mesh_edges
-from physgt.mesh_functions import MeshFunction, adjacency, require_whole
+from physgt.mesh_functions import MeshFunction, adjacency
 from physgt.ordering import lexicographic_order
 
 

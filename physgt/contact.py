@@ -13,10 +13,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from physgt.attention_masks import KHop
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_whole
 from physgt.faces import cell_faces
 from physgt.mesh import Mesh
-from physgt.mesh_functions import require_whole
 from physgt.ordering import lexicographic_rank
 
 

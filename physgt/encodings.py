@@ -16,8 +16,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 from scipy.spatial import KDTree
 
+from physgt.errors import require_whole
 from physgt.mesh import Mesh, NodeType
-from physgt.mesh_functions import MeshFunction, adjacency, require_whole
+from physgt.mesh_functions import MeshFunction, adjacency
 from physgt.ordering import lexicographic_order
 
 DENSE_SIZE = 300

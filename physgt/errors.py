@@ -1,4 +1,7 @@
-"""The one exception a user's mistake raises."""
+"""The one exception a user's mistake raises, and counts that are one."""
+
+from numbers import Integral
+from typing import Any
 
 
 class PhysgtError(ValueError):
@@ -13,8 +16,13 @@ class DivergedError(PhysgtError):
     """A rollout whose state stopped being finite."""
 
 
-def require_one_or_more(**counts: int) -> None:
-    """Raise PhysgtError for a number below 1, by its name."""
+def require_whole(name: str, value: Any, at_least: int) -> None:
+    """Raise PhysgtError unless value is a whole number, at_least or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
+        raise PhysgtError(f"{name} = {value!r}; expected a whole number, {at_least} or more.")
+
+
+def require_one_or_more(**counts: Any) -> None:
+    """Raise PhysgtError, by its name, for what is no whole number, 1 or more."""
     for name, count in counts.items():
-        if count < 1:
-            raise PhysgtError(f"{name} = {count}, expected 1 or more.")
+        require_whole(name, count, 1)

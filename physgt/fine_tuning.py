@@ -12,8 +12,9 @@ from physgt.simulator import Simulator
 def start_from(simulator: Simulator, trained: Simulator) -> None:
     """Give `simulator` the weights and the scales of `trained`.
 
-    The scales too: weights mean nothing in other units. Boundary conditions, and where stated
-    values come from, may differ. Raises PhysgtError, naming it, where anything else does.
+    The scales too: weights mean nothing in other units. Boundary conditions, where stated values
+    come from, and which surfaces feel each other from how far may differ. Raises PhysgtError,
+    naming it, where anything else does.
     """
     ours, theirs = _nature(simulator), _nature(trained)
     for name, value in ours.items():
@@ -34,6 +35,7 @@ def _nature(simulator: Simulator) -> dict[str, Any]:
         "targets": [(type(t).__name__, t.location, *_quantity(t)) for t in task.targets],
         "forcings": [_quantity(forcing) for forcing in task.forcings],
         "boundary motion in columns": task.motion_columns,
+        "columns seen ahead": task.seen_ahead,
         "contact": task.contact is not None,
         "model": {"name": simulator.model_name, **simulator.model_options},
     }

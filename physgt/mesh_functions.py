@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -40,12 +39,6 @@ def adjacency(mesh: Mesh) -> csr_array:
     senders, receivers = mesh_edges(mesh)
     ones = np.ones(len(senders), dtype=bool)
     return csr_array((ones, (receivers, senders)), shape=(mesh.num_points, mesh.num_points))
-
-
-def require_whole(name: str, value: Any, at_least: int) -> None:
-    """Raises PhysgtError unless value is a whole number, at_least or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-        raise PhysgtError(f"{name} = {value!r}; expected a whole number, {at_least} or more.")
 
 
 @contextmanager

@@ -114,9 +114,9 @@ def test_numbers_of_no_ensemble_are_refused(driven, heat, tmp_path):
         ({"num_steps": 0}, "num_steps = 0"),
         ({"members": []}, "members = 0"),
     ):
-        with pytest.raises(PhysgtError, match=f"{message}, expected 1 or more"):
+        with pytest.raises(PhysgtError, match=f"{message}; expected a whole number, 1 or more"):
             ensemble(**{"members": members, "num_steps": 2, "output": path, **options})
-    with pytest.raises(PhysgtError, match="members = 0, expected 1 or more"):
+    with pytest.raises(PhysgtError, match="members = 0; expected a whole number, 1 or more"):
         perturbed(driven, start, 0, 0.1)
     with pytest.raises(PhysgtError, match="perturbation = nan, expected 0 or more"):
         perturbed(driven, start, 2, np.nan)
@@ -205,7 +205,7 @@ def test_cases_from_other_times_of_one_mesh_are_swept_together(driven, heat, tmp
     for member in members:
         found = open_trajectory(tmp_path / f"{member.name}.vtkhdf")
         np.testing.assert_allclose(found.fields["temperature"], alone(member, 2), rtol=1e-5)
-    with pytest.raises(PhysgtError, match="every = 0, expected 1 or more"):
+    with pytest.raises(PhysgtError, match="every = 0; expected a whole number, 1 or more"):
         sweep(members, 2, tmp_path, every=0)
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from physgt.errors import PhysgtError
 from physgt.graph import Graph
-from physgt.mesh_functions import require_whole
 from physgt.ops.edges import pass_messages
 from physgt.ops.linear import Linear, linear, linear_onto
 from physgt.ops.rows import LayerNorm, rms_norm
@@ -172,12 +171,6 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return rms_norm(x, self.scale)
-
-
-def require_sizes(**sizes: int) -> None:
-    """Raises PhysgtError, naming the option, unless each is a whole number, 1 or more."""
-    for option, size in sizes.items():
-        require_whole(option, size, 1)
 
 
 def channels_per_head(width: int, heads: int) -> int:

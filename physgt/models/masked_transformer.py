@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from physgt.attention_masks import Mask
+from physgt.errors import require_one_or_more
 from physgt.graph import Graph, NodeFunction
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import RMSNorm, channels_per_head, mlp, require_sizes
+from physgt.models.layers import RMSNorm, channels_per_head, mlp
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
 from physgt.models.rotary import require_rotary_channels, rotary_angles, rotated
@@ -88,7 +89,7 @@ class MaskedTransformer(nn.Module):
         gate: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(width=width, heads=heads, blocks=blocks)
+        require_one_or_more(width=width, heads=heads, blocks=blocks)
         self.node_inputs = NodeInputs(
             space_dimension,
             num_node_types,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from physgt.errors import require_one_or_more
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
@@ -21,7 +22,6 @@ from physgt.models.layers import (
     mlp,
     num_configurations,
     one_hot_node_type,
-    require_sizes,
     world_features,
 )
 from physgt.ops.chunks import in_chunks
@@ -65,7 +65,7 @@ class MeshGraphNet(nn.Module):
         rms_norm: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(width=width, blocks=blocks)
+        require_one_or_more(width=width, blocks=blocks)
         self.num_node_types = num_node_types
         norm = RMSNorm if rms_norm else LayerNorm
         inputs = state_size + forcing_size + num_node_types

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from physgt.attention_masks import Mask
+from physgt.errors import require_one_or_more
 from physgt.graph import Graph, NodeFunction
 from physgt.mesh import NUM_NODE_TYPES
-from physgt.models.layers import Residual, RMSNorm, channels_per_head, mlp, require_sizes
+from physgt.models.layers import Residual, RMSNorm, channels_per_head, mlp
 from physgt.models.masked_transformer import GatedMLP, Projections, masked_attention
 from physgt.models.neighbourhoods import Neighbourhoods
 from physgt.models.node_inputs import NodeInputs
@@ -74,7 +75,7 @@ class NearFarTransformer(nn.Module):
         rotary: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(width=width, heads=heads, tokens=tokens, blocks=blocks)
+        require_one_or_more(width=width, heads=heads, tokens=tokens, blocks=blocks)
         self.node_inputs = NodeInputs(
             space_dimension,
             num_node_types,

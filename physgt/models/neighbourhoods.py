@@ -16,9 +16,9 @@ from physgt.attention_masks import (
     RandomJumpers,
     Union,
 )
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_whole
 from physgt.graph import Graph
-from physgt.mesh_functions import naming_option, require_whole
+from physgt.mesh_functions import naming_option
 from physgt.models.virtual_nodes import with_virtual_nodes
 from physgt.ops.neighbours import Neighbours
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from physgt.errors import require_one_or_more
 from physgt.graph import Graph
 from physgt.mesh import NUM_NODE_TYPES
 from physgt.models.layers import (
@@ -26,7 +27,6 @@ from physgt.models.layers import (
     fourier_width,
     mlp,
     num_configurations,
-    require_sizes,
 )
 from physgt.models.projection_attention import ProjectionAttention
 from physgt.ops.chunks import in_chunks, updated_in_chunks
@@ -123,7 +123,9 @@ class PhysGTO(nn.Module):
         token_self_attention: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(width=width, heads=heads, tokens=tokens, blocks=blocks, mlp_width=mlp_width)
+        require_one_or_more(
+            width=width, heads=heads, tokens=tokens, blocks=blocks, mlp_width=mlp_width
+        )
         self.num_node_types = num_node_types
         self.fourier_frequencies = fourier_frequencies
         self.state_encoder = mlp(state_size, mlp_width, width, 2, nn.SiLU)
