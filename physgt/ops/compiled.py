@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from physgt.ops.attention_operator import new_gradients, new_outputs, register_gradient
-from physgt.ops.library import Rows, call, with_dense_rows
+from physgt.ops.library import Rows, call, operator_or_kernel, with_dense_rows
 from physgt.ops.neighbours import Neighbours
 
 
@@ -17,7 +17,8 @@ def neighbour_attention(
 ) -> Tensor:
     """As physgt.ops.neighbour_attention, by the kernels. Only where library.is_available."""
     out: Tensor
-    out, _ = _attention(
+    attend = operator_or_kernel(_attention, _attend)
+    out, _ = attend(
         query,
         key,
         value,
@@ -56,8 +57,7 @@ class _Attention(ctypes.Structure):
     )
 
 
-@torch.library.custom_op("physgt::neighbour_attention", mutates_args=(), device_types="cpu")
-def _attention(
+def _attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -71,6 +71,11 @@ def _attention(
     lists = (senders, offsets, seen_by, seen_by_offsets)
     _call("neighbour_attention", lists, log_sum, query=query, key=key, value=value, out=out)
     return out, log_sum
+
+
+_attention = torch.library.custom_op(
+    "physgt::neighbour_attention", _attend, mutates_args=(), device_types="cpu"
+)
 
 
 @torch.library.custom_op(

@@ -44,9 +44,7 @@ def edge_activation(
         name = None
     # Compilers fuse by themselves.
     if name and not torch.compiler.is_compiling() and _have_kernel(product, sent, received):
-        # An operator of torch, which has gradients, costs some microseconds more than its kernel.
-        recorded = torch.is_grad_enabled()
-        activate = _edge_activation if recorded else _kernels(product).edge_activation
+        activate = library.operator_or_kernel(_edge_activation, _kernels(product).edge_activation)
         out: Tensor = activate(product, sent, received, senders, receivers, name)
         return out
     total = product + sent.index_select(0, senders) + received.index_select(0, receivers)

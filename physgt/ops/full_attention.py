@@ -9,7 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from physgt.ops.attention_operator import new_gradients, register_gradient
-from physgt.ops.library import ACCUMULATED_IN, Rows, call, is_available, with_dense_rows
+from physgt.ops.library import (
+    ACCUMULATED_IN,
+    Rows,
+    call,
+    is_available,
+    operator_or_kernel,
+    with_dense_rows,
+)
 
 
 def full_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -20,7 +27,7 @@ def full_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     if not torch.compiler.is_compiling() and is_available(query, key, value):
         out: Tensor
-        out, _ = _attention(query, key, value)
+        out, _ = operator_or_kernel(_attention, _attend)(query, key, value)
         return out
     query, key, value = (rows.transpose(0, 1)[None] for rows in (query, key, value))
     return F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1)
@@ -64,12 +71,16 @@ def _call(function: str, log_sum: Tensor, **rows: Tensor) -> None:
     call(function, query.dtype, arguments)
 
 
-@torch.library.custom_op("physgt::full_attention", mutates_args=(), device_types="cpu")
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """The attention (Q, H, c), and the logarithm of each sum of exponentials (H, Q)."""
     out, log_sum = _new_outputs(query)
     _call("full_attention", log_sum, query=query, key=key, value=value, out=out)
     return out, log_sum
+
+
+_attention = torch.library.custom_op(
+    "physgt::full_attention", _attend, mutates_args=(), device_types="cpu"
+)
 
 
 @torch.library.custom_op("physgt::full_attention_backward", mutates_args=(), device_types="cpu")

@@ -5,7 +5,6 @@ Kernels on the CPU; elsewhere, and where a compiler fuses by itself, the same in
 
 # No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
 
-from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
@@ -14,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from physgt.ops import compiled_rows
-from physgt.ops.library import ACCUMULATED_IN, is_available
-
-Kernel = Callable[[Tensor, Tensor], Tensor]
+from physgt.ops.library import ACCUMULATED_IN, is_available, operator_or_kernel
 
 SMALL = 1e-8
 """What rms_norm adds to the root mean square; the same number stands in rows.cpp."""
@@ -25,7 +22,7 @@ SMALL = 1e-8
 def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
     """scale * x / (rms(x) + SMALL), rms over the last of two dimensions; a zero row stays zero."""
     if _have_kernel(x, scale):
-        out: Tensor = _unless_recorded(compiled_rows.rms_norm, _rms_norm)(x, scale)
+        out: Tensor = operator_or_kernel(_rms_norm, compiled_rows.rms_norm)(x, scale)
         return out
     rms = torch.linalg.vector_norm(x, dim=-1, keepdim=True) / sqrt(x.shape[-1])
     return scale * (x / (rms + SMALL))
@@ -34,7 +31,7 @@ def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
 def gelu_gate(gate: Tensor, value: Tensor) -> Tensor:
     """GELU(gate) * value, of two tensors of the same two dimensions."""
     if _have_kernel(gate, value):
-        out: Tensor = _unless_recorded(compiled_rows.gelu_gate, _gelu_gate)(gate, value)
+        out: Tensor = operator_or_kernel(_gelu_gate, compiled_rows.gelu_gate)(gate, value)
         return out
     return F.gelu(gate) * value
 
@@ -48,11 +45,6 @@ class LayerNorm(nn.LayerNorm):
         if self.weight.dtype != ACCUMULATED_IN[input.dtype]:
             return super().forward(input)
         return compiled_rows.layer_norm(input, self.weight, self.bias, self.eps)
-
-
-def _unless_recorded(kernel: Kernel, operator: Kernel) -> Kernel:
-    """An operator of torch, which has gradients, costs twenty microseconds more than the kernel."""
-    return operator if torch.is_grad_enabled() else kernel
 
 
 def _have_kernel(x: Tensor, *others: Tensor) -> bool:
