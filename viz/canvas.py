@@ -75,7 +75,7 @@ class Canvas:
         on_cells = self.scene.quantity.on_cells
         for painter, panel in zip(self.painters, self.scene.panels(k), strict=True):
             painter.paint(panel, on_cells=on_cells)
-        self.clock.set_text(f"$t$ = {self.times[k]} s")
+        self.clock.set_text(f"t = {self.times[k]} s")
 
     def pixels(self, k: int) -> np.ndarray:
         """The k-th time as (height, width, 4) uint8, RGBA; twice as fast as a whole new page."""

@@ -92,9 +92,9 @@ def _write_mp4(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
         try:
-            encoder.stdin.write(first.tobytes())
+            encoder.stdin.write(first.data)
             for frame in frames:
-                encoder.stdin.write(frame.tobytes())
+                encoder.stdin.write(frame.data)
         except BrokenPipeError:
             pass  # ffmpeg gave up; what it says is told below.
         complaint = encoder.communicate()[1].decode(errors="replace").strip()
