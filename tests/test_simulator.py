@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from safetensors.torch import save_file
 
 from heat_case import HEAT, square_mesh
 from physgt import Mesh, PhysgtError, Simulator, Trajectory
+from physgt.datasets import write_trajectory
 from physgt.graph import Graph, batch_graphs, build_graph
 
 
@@ -139,3 +142,18 @@ def test_a_file_that_is_no_model_is_named_with_the_reason(kind, message, simulat
         Simulator.load(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_step_without_gradients_does_not_wait_for_torchs_compiler(simulator, heat, tmp_path):
+    simulator.save(tmp_path / "model.physgt")
+    write_trajectory(heat, tmp_path / "heat.vtkhdf")
+    program = (
+        "import sys; from physgt import Simulator; "
+        "from physgt.datasets import open_trajectory; from physgt.rollout import rollout; "
+        "rollout(Simulator.load('model.physgt'), open_trajectory('heat.vtkhdf'), 2); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "False", done.stderr

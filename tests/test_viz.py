@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from physgt.datasets import write_trajectory
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.trajectory import Trajectory
@@ -171,6 +173,21 @@ def test_times_are_matched_by_value_where_the_reference_is_finer(ramp: Trajector
 def test_the_picture_is_of_the_stored_time_nearest_to_the_one_asked_for(ramp: Trajectory):
     scene = make_scene(ramp, "u")
     assert [scene.at(t).times.tolist() for t in (None, 0.0, 0.9, 1.6)] == [[2], [0], [1], [2]]
+
+
+@pytest.mark.parametrize("field", ["on_nodes", "on_cells"])
+@pytest.mark.parametrize("speed", [0.0, 0.2])
+def test_a_page_does_not_depend_on_what_was_drawn_on_it_before(field: str, speed: float):
+    mesh, times, random = strip(), np.arange(4.0), np.random.default_rng(0)
+    on_nodes, on_cells = (random.uniform(size=(4, n)) for n in (mesh.num_points, mesh.num_cells))
+    on_nodes[2, 3] = on_cells[2, 3] = np.nan
+    points = mesh.points + speed * times[:, None, None]
+    trajectory = Trajectory.from_arrays(
+        mesh, times, {"points": points, "on_nodes": on_nodes}, cell_fields={"on_cells": on_cells}
+    )
+    page = canvas_of(trajectory, field)
+    for k in (0, 1, 2, 3, 1):
+        np.testing.assert_array_equal(page.pixels(k), canvas_of(trajectory, field).pixels(k))
 
 
 def test_a_moving_mesh_is_drawn_where_it_is():
@@ -352,6 +369,20 @@ def test_a_solid_is_seen_from_the_front_and_above(cube: Trajectory):
     assert np.argmax(top) in (0, 1)
     assert np.argmax(bottom) == 2
     assert same_colour(colour(canvas, 0, 0, 0.01, 0.01), (1.0, 1.0, 1.0))
+
+
+@pytest.mark.usefixtures("open_gl")
+def test_triton_can_be_imported_after_a_solid_was_drawn(cube: Trajectory, tmp_path: Path):
+    pytest.importorskip("triton", reason="needs Triton, as torch for CUDA brings it")
+    write_trajectory(cube, tmp_path / "cube.vtkhdf")
+    program = (
+        "from physgt.datasets import open_trajectory; from physgt.viz import render; "
+        "render(open_trajectory('cube.vtkhdf'), 'u', 'cube.png'); import triton; print('alive')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "alive", done.stderr
 
 
 def test_a_window_needs_a_screen(ramp: Trajectory, monkeypatch):

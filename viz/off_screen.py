@@ -9,6 +9,8 @@ import functools
 import os
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 from physgt.errors import PhysgtError
 
@@ -34,6 +36,7 @@ def prepare_off_screen_rendering() -> None:
     """
     if sys.platform != "linux":
         return
+    load_before_opengl()
     windows = ["vtkEGLRenderWindow", "vtkOSOpenGLRenderWindow"]
     if "DISPLAY" in os.environ:
         windows.insert(0, "vtkXOpenGLRenderWindow")
@@ -47,6 +50,16 @@ def prepare_off_screen_rendering() -> None:
         "drawing a 3-D mesh needs OpenGL, and neither EGL nor OSMesa works here; install them, on "
         "Debian or Ubuntu with `apt-get install libegl1 libgl1-mesa-dri`. Planar meshes need none."
     )
+
+
+def load_before_opengl() -> None:
+    """Import Triton where it is installed, as torch for CUDA brings it.
+
+    It and Mesa's OpenGL each bring an LLVM; where Triton's is loaded second, as the first training
+    after a picture would, the process ends with a segmentation fault.
+    """
+    if find_spec("triton") is not None:
+        import_module("triton")
 
 
 def can_render(window: str) -> bool:

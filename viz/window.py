@@ -11,6 +11,7 @@ import pyvista as pv
 from physgt.datasets.vtk_bridge import to_pyvista, with_three_components
 from physgt.errors import PhysgtError
 from physgt.trajectory import Trajectory
+from physgt.viz.off_screen import load_before_opengl
 from physgt.viz.scales import make_scales
 from physgt.viz.scene import Scene, make_scene
 
@@ -35,6 +36,7 @@ def show(
 
 def make_plotter(scene: Scene, colour_map: str | None, *, off_screen: bool = False) -> pv.Plotter:
     """The window before it opens."""
+    load_before_opengl()
     scale = make_scales(scene, colour_map, None)[0]
     grid = to_pyvista(scene.trajectory.mesh)
     data = grid.cell_data if scene.quantity.on_cells else grid.point_data
