@@ -101,11 +101,19 @@ def perturbed(
 
     amplitude: standard deviation, in those of each target in the training data. Noise of copy k
     comes from (seed, k): a larger ensemble holds the smaller one.
+
+    Raises PhysgtError where all targets are without memory, so that a step forgets the noise.
     """
     require_one_or_more(members=count)
     if not 0 <= amplitude < np.inf:
         raise PhysgtError(f"perturbation = {amplitude}, expected 0 or more deviations.")
     task, mesh = simulator.task, initial.mesh
+    if count > 1 and all(task.forgotten):
+        raise PhysgtError(
+            f"members = {count}, but all targets ({', '.join(t.name for t in task.targets)}) are "
+            "without memory: whatever the start, the next step is the same. Use one member a "
+            "model, of several models."
+        )
     free, deviation = task.free_mask(mesh), simulator.state.std.cpu().numpy()[: task.state_size]
     start = start_alone(task, initial)
     frames = [start.frame(i, [t.name for t in task.targets]) for i in range(start.num_times)]

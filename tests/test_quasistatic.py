@@ -18,7 +18,7 @@ from physgt.fit_normalizers import fit_normalizers
 from physgt.graph import Graph, batch_graphs
 from physgt.loss import relative_l2, unrolled_loss
 from physgt.models import MODELS
-from physgt.rollout import rollout, score
+from physgt.rollout import perturbed, rollout, score
 from physgt.samples import Samples
 from physgt.training import train
 from test_moving_meshes import CASE, SMALL, positions, renumbered
@@ -71,6 +71,13 @@ def test_a_step_forgets_all_but_the_boundary(simulator: Simulator) -> None:
     late = rollout(simulator, other.select(slice(3, None)), 3, prescribed=pulled)
     np.testing.assert_array_equal(positions(late)[1:], positions(ours)[4:])
     assert not np.array_equal(positions(ours)[4, inside], positions(ours)[3, inside])
+
+
+def test_perturbed_starts_of_what_forgets_them_are_refused() -> None:
+    simulator, pulled = simulator_of(SLOW), pulled_plate()
+    with pytest.raises(PhysgtError, match=r"members = 3.*points, stress.*without memory"):
+        perturbed(simulator, pulled, 3, amplitude=0.1)
+    assert len(perturbed(simulator, pulled, 1, amplitude=0.1)) == 1
 
 
 def test_the_network_sees_the_boundary_at_the_end_of_a_step_and_all_else_at_rest(
