@@ -12,7 +12,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
-# Python compiles what is imported, when it is: compiling all at once takes longer than the download.
+# Python compiles what is imported, when it is: compiling all at once takes longer than the download. Containers often set
+# this variable, by which each of the tests' many processes would compile it all again.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(RUN) pip install --no-compile --constraint constraints.txt
 
 # Tests run in parallel processes: one thread each.
