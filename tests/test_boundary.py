@@ -31,6 +31,7 @@ from physgt.conditions import (
 )
 from physgt.coupling import Stepper
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
+from physgt.formulas import where
 from physgt.loss import unrolled_loss
 from physgt.rollout import Member, ensemble, rollout
 from physgt.samples import Samples
@@ -176,6 +177,14 @@ def test_a_region_that_no_node_lies_in_is_named(heat) -> None:
     task = dataclasses.replace(HEAT, boundary=(rule,))
     with pytest.raises(PhysgtError, match="boundary 'inlet', 'x < -1': no node obeys it; the mesh"):
         task.free_mask(heat.mesh)
+
+
+@pytest.mark.parametrize("text", ["max(x, y, z) < 0.5", "sin(x, y) < 0.5", "min(x) < 0.5"])
+def test_a_function_of_too_many_or_few_numbers_is_refused_and_writes_to_no_point(text) -> None:
+    points = np.eye(3)
+    with pytest.raises(PhysgtError, match="can't understand"):
+        where(text, points)
+    np.testing.assert_array_equal(points, np.eye(3))
 
 
 def hand_written(simulator: Simulator, heat: Trajectory, seen_at: float) -> np.ndarray:
