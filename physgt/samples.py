@@ -132,7 +132,9 @@ class Samples:
         views = list(chain.from_iterable(combinations(self.mirrors, k) for k in counts))
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
-            for start in _window_starts(self.task, trajectory.num_times - stride, stride)[::stride]:
+            for start in _window_starts(self.task, trajectory.num_times - stride, stride):
+                if start % stride:
+                    continue
                 step = self._read(index, [start, start + stride])
                 for mirrors in views:
                     graph, states, forcings = self._mirrored(index, *step, mirrors)
