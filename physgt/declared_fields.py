@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from physgt.conditions import WORDS, Condition, condition_of, from_plain, to_plain
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_whole
 from physgt.mesh import Mesh
 
 Location = Literal["node", "cell", "global"]
@@ -29,10 +29,7 @@ class Field:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.components < 1:
-            raise PhysgtError(
-                f"field '{self.name}': components = {self.components}, expected 1 or more."
-            )
+        require_whole(f"field '{self.name}': components", self.components, 1)
 
     def frame_shape(self, mesh: Mesh) -> tuple[int, ...]:
         """The shape of the field at one time on `mesh`."""
