@@ -130,7 +130,9 @@ def test_a_task_that_makes_no_sense_is_refused(change: dict[str, object], messag
 def test_a_field_without_components_is_refused() -> None:
     with pytest.raises(PhysgtError, match="'velocity': components = 0; expected a whole number, 1"):
         Field("velocity", components=0)
-    with pytest.raises(PhysgtError, match="'velocity': components = 1.5; expected a whole number"):
+    with pytest.raises(
+        PhysgtError, match=r"'velocity': components = 1\.5; expected a whole number"
+    ):
         Field("velocity", components=1.5)
 
 
