@@ -111,6 +111,12 @@ def test_a_boundary_acts_on_cells() -> None:
     np.testing.assert_array_equal(enforced[:, 0], [0.5, 0, 9])
 
 
+def test_a_condition_at_nodes_that_hold_no_cell_is_refused() -> None:
+    task = dataclasses.replace(HEAT, boundary=(BoundaryCondition("corner", "temperature", 1.0),))
+    with pytest.raises(PhysgtError, match=r"no cell has all its nodes.* in the node set 'corner'"):
+        task.free_mask(strip())
+
+
 @pytest.mark.parametrize(
     ("targets", "forcings", "message"),
     [
