@@ -414,6 +414,7 @@ def test_a_mistake_about_a_boundary_is_one_line_with_file_and_key(old, new, mess
         ("0 1\n1 2 3\n", "line 2: 3 numbers"),
         ("0\n1\n", "line 1: 1 numbers"),
         ("t;u\n", "no numbers"),
+        ("0, 1O\n1, 2\n", "line 1: '0, 1O' are no numbers"),
     ],
 )
 def test_a_table_that_cannot_be_read_names_file_and_line(text, message, tmp_path) -> None:
@@ -422,6 +423,21 @@ def test_a_table_that_cannot_be_read_names_file_and_line(text, message, tmp_path
     with pytest.raises(PhysgtError, match=message) as error:
         read_table(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("", "utf-8"),
+        ("", "utf-8-sig"),
+        ("t,u\n", "utf-8-sig"),
+        ("# measured\nt,Stärke\n", "latin-1"),
+    ],
+)
+def test_no_line_of_a_table_is_lost_however_a_program_begins_it(head, encoding, tmp_path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"{head}0,1\n1,2\n", encoding)
+    assert read_table(path) == {"times": [0, 1], "values": [[1], [2]]}
 
 
 def test_the_command_line_states_another_scenario(heat, tmp_path, capsys) -> None:
