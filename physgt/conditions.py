@@ -5,6 +5,7 @@ A new kind is a class here and a line in CONDITIONS.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -30,6 +31,11 @@ class Condition(ABC):
 
         time in s, points (n, D), initial (n, C) the values at the start.
         """
+
+    @property
+    def names_initial(self) -> bool:
+        """Whether one of its formulas is of the values at the start."""
+        return re.search(r"\binitial\b", str(asdict(self))) is not None
 
     def check(self, components: int) -> None:  # noqa: B027 (most kinds fit any field)
         """Raise PhysgtError where this can't be said of a field of so many components."""

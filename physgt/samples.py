@@ -28,8 +28,8 @@ class Window:
     """Consecutive states of a batch of graphs, dt apart, in physical units and the graphs' order.
 
     states (unroll + 1, N, S + R), forcings (unroll, N, F + K), see physgt.rates; what the task
-    states of the boundary and of forcings is in them as a rollout from the first state would have
-    it.
+    states of the boundary and of forcings is in them as a rollout from the trajectory's first time
+    would have it, but that what is held keeps its value in the window's first state.
     """
 
     graph: Graph
@@ -187,12 +187,19 @@ class Samples:
         return stated_rates(self.task, frame, len(targets))
 
     def _frames(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Targets and forcings at these time numbers; what is held keeps its value at the first."""
+        """Targets and forcings at these time numbers; what is held keeps its value at the first.
+
+        To formulas, `initial` is the value at the first time of the trajectory: a ramp of it has
+        gone some way by the time a window begins.
+        """
         trajectory, boundary = self.trajectories[index], self._boundaries[index]
         frames = [self._frame(index, time) for time in times]
+        initial = frames[0][0]
+        if boundary.names_initial:
+            initial = np.where(boundary.held, initial, self._frame(index, 0)[0])
         try:
             states = [
-                boundary.enforce(state, trajectory.times[time], frames[0][0])
+                boundary.enforce(state, trajectory.times[time], initial)
                 for time, (state, _) in zip(times, frames, strict=True)
             ]
         except PhysgtError as error:

@@ -239,6 +239,21 @@ def test_training_holds_what_is_held_from_the_start_of_a_window_on(heat) -> None
     np.testing.assert_allclose(window.states[:, rim, 0], [first] * 3, rtol=1e-6)
 
 
+@pytest.mark.parametrize("times", [[0, 1], [20, 21]])
+@pytest.mark.parametrize(
+    "condition", [Profile("initial", Table((0.0, 10.0), (1.0, 11.0))), "initial * (1 + t)"]
+)
+def test_training_ramps_what_was_initial_in_the_data(heat, condition, times) -> None:
+    """A rim that heats up to three times what it was, as in the data."""
+    ramped = heat.fields.copy(deep=True)
+    rim = heat.mesh.node_sets["rim"]
+    ramped["temperature"][:, rim] = np.outer(1 + heat.times, heat.frame(0)["temperature"][rim])
+    data = {"a": Trajectory(heat.mesh, ramped)}
+    window = Samples(data, on_rim(condition), build_heat_graph).batch([times[0]])
+    expected = ramped["temperature"].values[times]
+    np.testing.assert_allclose(window.states[:, :, 0], expected, rtol=1e-5)
+
+
 def test_a_time_of_the_data_that_a_table_does_not_cover_names_the_file(heat) -> None:
     samples = Samples({"long.vtkhdf": heat}, on_rim(RAMP), build_heat_graph)
     with pytest.raises(PhysgtError, match=r"long\.vtkhdf: boundary 'rim', .* covers 0 to 1 s"):
