@@ -204,7 +204,20 @@ class Samples:
             ]
         except PhysgtError as error:
             raise PhysgtError(f"{self.names[index]}: {error}") from error
-        return states, [forcing for _, forcing in frames]
+        forcings = [forcing for _, forcing in frames]
+        self._require_constant(index, forcings)
+        return states, forcings
+
+    def _require_constant(self, index: int, forcings: list[np.ndarray]) -> None:
+        """Raise PhysgtError where a forcing changes that a rollout reads of the start alone."""
+        for field in self.task.file_forcings:
+            columns = self.task.forcing_columns(field.name)
+            first, *others = (forcing[:, columns] for forcing in forcings)
+            if not field.over_time and any((other != first).any() for other in others):
+                raise PhysgtError(
+                    f"{self.names[index]}: forcing '{field.name}' changes over time; set "
+                    f"over_time = true under [task.forcings.{field.name}]."
+                )
 
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
         """Targets (N, S) and forcings (N, F) of one time."""
@@ -237,12 +250,3 @@ def _check(name: str, trajectory: Trajectory, task: Task) -> None:
     require_fields(name, declared, task.targets, where="[task.targets]")
     require_fields(name, declared, task.file_forcings, where="[task.forcings]")
     require_fields(name, declared, rate_fields(task), where="initial_rate")
-    for forcing in task.file_forcings:
-        variable = trajectory.fields[forcing.name]
-        if "time" in variable.dims and not forcing.over_time:
-            first, last = variable[0].values, variable[-1].values
-            if not np.array_equal(first, last):
-                raise PhysgtError(
-                    f"{name}: forcing '{forcing.name}' changes over time; set over_time = true "
-                    f"under [task.forcings.{forcing.name}]."
-                )
