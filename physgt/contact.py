@@ -95,9 +95,13 @@ class ContactSearch:
         return len(self.rank)
 
     def edges(self, points: np.ndarray) -> np.ndarray:
-        """(2, W) int64 of points (N, D): each pair in both directions, as in Graph.edge_index."""
+        """(2, W) int64 of points (N, D): each pair in both directions, as in Graph.edge_index.
+
+        Nodes of a state that diverged, whose points aren't finite, are near no other.
+        """
         found = [np.empty(0, dtype=np.int64)]
-        for a, b in self.sides:
+        somewhere = np.isfinite(points).all(axis=1)
+        for a, b in ([nodes[somewhere[nodes]] for nodes in pair] for pair in self.sides):
             for receivers, senders in (self._nearest(points, a, b), self._nearest(points, b, a)):
                 found.append(receivers * self.num_nodes + senders)
                 found.append(senders * self.num_nodes + receivers)

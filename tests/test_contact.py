@@ -341,6 +341,13 @@ def test_a_case_with_contact_trains_and_its_tool_goes_as_the_case_states(
     )
 
 
+def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
+    case = CASE.replace("MODEL", "meshgraphnet") + "learning_rate = 1e30\nwarmup_steps = 0\n"
+    (tmp_path / "press.toml").write_text(case)
+    with pytest.raises(PhysgtError, match=r"not finite at step \d; lower"):
+        train(read_case(tmp_path / "press.toml"), {"a": press_trajectory()}, tmp_path / "run")
+
+
 def test_contact_survives_json() -> None:
     assert Task.from_dict(json.loads(json.dumps(PRESS.to_dict()))) == PRESS
 
