@@ -109,7 +109,7 @@ class Table(Condition):
             raise PhysgtError("the values of a table must all have as many components.")
         if self.period is not None:
             (period,) = _numbers("period", (self.period,))
-            if period <= 0 or times[-1] - times[0] > period:
+            if period <= 0 or times[-1] - times[0] > period * (1 + SAME_TIME):
                 raise PhysgtError(
                     f"period = {period:g} s, but the times cover {times[-1] - times[0]:g} s; "
                     "a period must be greater than 0 and as long as the table, or longer."
@@ -122,21 +122,27 @@ class Table(Condition):
     def at(self, time: float, points: np.ndarray, initial: np.ndarray) -> np.ndarray:
         times, columns = self._arrays
         slack = SAME_TIME * (times[-1] - times[0])
+        if self.period is not None:
+            time = times[0] + (time - times[0] + slack) % self.period - slack
         outside = time < times[0] - slack or time > times[-1] + slack
         if outside and self.period is None and not self.hold:
             raise PhysgtError(
                 f"a table covers {times[0]:g} to {times[-1]:g} s, but {time:g} s is needed; give "
                 "it more times, hold = true for its ends to hold, or a period."
             )
-        return np.array([[np.interp(time, times, c, period=self.period) for c in columns]])
+        return np.array([[np.interp(time, times, c) for c in columns]])
 
     def check(self, components: int) -> None:
         _require_width("values", len(self.values[0]), components)
 
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """times (T,), values (C, T)."""
-        return np.array(self.times), np.array(self.values).T
+        """times (T,), values (C, T); with a period also those of the next beginning."""
+        times, values = np.array(self.times), np.array(self.values)
+        if self.period is not None:
+            times = np.append(times, max(times[0] + self.period, times[-1]))
+            values = np.concatenate([values, values[:1]])
+        return times, values.T
 
 
 @dataclass(frozen=True)

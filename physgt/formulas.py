@@ -40,7 +40,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     try:
         with np.errstate(all="ignore"):
             return _value(_parsed(text), {**CONSTANTS, **names})
-    except (SyntaxError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SyntaxError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"can't understand '{text}'") from error
 
 

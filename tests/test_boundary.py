@@ -72,6 +72,10 @@ def temperature(trajectory: Trajectory) -> np.ndarray:
         # The sawtooth rises for 1 s and falls for 1 s: at 4.5 s as at 0.5 s, at 5.75 s as at 1.75.
         (Table((0, 1), ((0, 0), (8, 4)), period=2), 4.5, [[4, 2]] * 3),
         (Table((0, 1), ((0, 0), (8, 4)), period=2), 5.75, [[2, 1]] * 3),
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), 4.5, [[4, 2]] * 3),  # then jumps
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), 4 - 1e-12, [[0, 0]] * 3),
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), -0.5, [[8.5, 6.5]] * 3),
+        (Table((0.1, 0.4), ((0, 0), (3, 6)), period=0.3), 0.8, [[1, 2]] * 3),  # 0.4 - 0.1 > 0.3
         (Formula(("x + 10*t", "min(y, 0.5)")), 0.2, [[2, 0], [2.5, 0.25], [3, 0.5]]),
         (Formula(("initial*(1 + (x > 0.7))",)), 0.0, [[1, 10], [2, 20], [6, 60]]),
         (Profile(Formula(("initial",)), Table((0, 1), (0, 2))), 0.25, INITIAL / 2),
@@ -105,6 +109,7 @@ def test_every_kind_of_condition_survives_json(name) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
+        ("9" * 400, "can't understand"),
         ("fixed", "'fixed' is none of free, held, prescribed; as a formula: can't understand"),
         ("__import__('os')", "can't understand"),
         (True, "True: expected 'free', 'held'"),
