@@ -167,13 +167,11 @@ class Formula(Condition):
 
     def at(self, time: float, points: np.ndarray, initial: np.ndarray) -> np.ndarray:
         found = np.empty(initial.shape)
+        known = {**dict(zip(AXES, points.T, strict=False)), "t": np.float64(time)}
         for column, initial_column in enumerate(initial.T):
             text = self.formula[column if len(self.formula) > 1 else 0]
-            names = dict(zip(AXES, points.T, strict=False))
             try:
-                found[:, column] = evaluate(
-                    text, {**names, "t": np.float64(time), "initial": initial_column}
-                )
+                found[:, column] = evaluate(text, {**known, "initial": initial_column})
             except ValueError as error:
                 raise PhysgtError(f"{error} in {points.shape[1]} dimensions.") from error
             if not np.isfinite(found[:, column]).all() and np.isfinite(initial_column).all():
