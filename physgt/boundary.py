@@ -79,6 +79,7 @@ class MeshBoundary:
     free    (N, S) bool, what the model advances
     told    (N, S) bool, what only a prescribed trajectory tells
     held    (N, S) bool, what keeps its initial value
+    names_initial   whether the value of any condition is a formula of the initial one
     """
 
     def __init__(self, points: np.ndarray, state_size: int, pieces: Sequence[Piece]) -> None:
@@ -90,6 +91,7 @@ class MeshBoundary:
         self.told = self._of_kind(Prescribed)
         self.held = self._of_kind(Held)
         self.free = self._of_kind(Free) | (self._owner < 0)
+        self.names_initial = any(piece.condition.condition.names_initial for piece in pieces)
 
     def enforce(self, state: np.ndarray, time: float, initial: np.ndarray) -> np.ndarray:
         """`state` (N, S) with the values that the conditions state for `time`.

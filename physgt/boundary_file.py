@@ -94,19 +94,21 @@ def read_table(path: Path) -> dict[str, list[Any]]:
     """The times and values of a CSV file: a row a time, the time in s first, then each component.
 
     Commas, semicolons or spaces between numbers, lines that begin with # and a first line of
-    names are understood. Raises PhysgtError with file and line.
+    names, which begins with no number, are understood. Raises PhysgtError with file and line.
     """
     if not path.is_file():
         raise PhysgtError(f"{path}: no such table.")
     rows: list[list[float]] = []
-    lines = enumerate(path.read_text().splitlines(), start=1)
+    # In any encoding numbers are the same, but for the mark that some files begin with.
+    lines = enumerate(path.read_text("utf-8-sig", errors="replace").splitlines(), start=1)
     filled = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
     for number, line in filled:
+        parts = re.split(r"\s*[,;\s]\s*", line.strip())
+        if number == filled[0][0] and not _is_number(parts[0]):
+            continue
         try:
-            row = [float(part) for part in re.split(r"\s*[,;\s]\s*", line.strip())]
+            row = [float(part) for part in parts]
         except ValueError as error:
-            if number == filled[0][0]:
-                continue
             raise PhysgtError(f"{path}, line {number}: '{line}' are no numbers.") from error
         if len(row) < 2 or (rows and len(row) != len(rows[0])):
             raise PhysgtError(
@@ -141,6 +143,14 @@ def _with_file_read(said: Any, folder: Path) -> Any:
         rest = {key: value for key, value in said.items() if key != "file"}
         return rest | read_table(folder / said["file"])
     return {key: _with_file_read(value, folder) for key, value in said.items()}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _by_component(said: Any) -> dict[str | None, Any]:

@@ -7,6 +7,7 @@ names are meshio's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -242,6 +243,7 @@ def _faces_of_variable_cell(name: str, size: int) -> Faces:
         case "quadratic_polygon":
             return _ring(size // 2)
         case "triangle_strip":
-            return ((0, 1), *((i, i + 2) for i in range(size - 2)), (size - 2, size - 1))
+            around = (*range(0, size, 2), *reversed(range(1, size, 2)))
+            return tuple(pairwise((*around, around[0])))
         case _:
             raise AssertionError(f"cells of type {name} have no faces of their own")

@@ -5,6 +5,7 @@ A new kind is a class here and a line in CONDITIONS.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -30,6 +31,11 @@ class Condition(ABC):
 
         time in s, points (n, D), initial (n, C) the values at the start.
         """
+
+    @property
+    def names_initial(self) -> bool:
+        """Whether one of its formulas is of the values at the start."""
+        return re.search(r"\binitial\b", str(asdict(self))) is not None
 
     def check(self, components: int) -> None:  # noqa: B027 (most kinds fit any field)
         """Raise PhysgtError where this can't be said of a field of so many components."""
@@ -103,7 +109,7 @@ class Table(Condition):
             raise PhysgtError("the values of a table must all have as many components.")
         if self.period is not None:
             (period,) = _numbers("period", (self.period,))
-            if period <= 0 or times[-1] - times[0] > period:
+            if period <= 0 or times[-1] - times[0] > period * (1 + SAME_TIME):
                 raise PhysgtError(
                     f"period = {period:g} s, but the times cover {times[-1] - times[0]:g} s; "
                     "a period must be greater than 0 and as long as the table, or longer."
@@ -116,21 +122,27 @@ class Table(Condition):
     def at(self, time: float, points: np.ndarray, initial: np.ndarray) -> np.ndarray:
         times, columns = self._arrays
         slack = SAME_TIME * (times[-1] - times[0])
+        if self.period is not None:
+            time = times[0] + (time - times[0] + slack) % self.period - slack
         outside = time < times[0] - slack or time > times[-1] + slack
         if outside and self.period is None and not self.hold:
             raise PhysgtError(
                 f"a table covers {times[0]:g} to {times[-1]:g} s, but {time:g} s is needed; give "
                 "it more times, hold = true for its ends to hold, or a period."
             )
-        return np.array([[np.interp(time, times, c, period=self.period) for c in columns]])
+        return np.array([[np.interp(time, times, c) for c in columns]])
 
     def check(self, components: int) -> None:
         _require_width("values", len(self.values[0]), components)
 
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """times (T,), values (C, T)."""
-        return np.array(self.times), np.array(self.values).T
+        """times (T,), values (C, T); with a period also those of the next beginning."""
+        times, values = np.array(self.times), np.array(self.values)
+        if self.period is not None:
+            times = np.append(times, max(times[0] + self.period, times[-1]))
+            values = np.concatenate([values, values[:1]])
+        return times, values.T
 
 
 @dataclass(frozen=True)
@@ -155,13 +167,11 @@ class Formula(Condition):
 
     def at(self, time: float, points: np.ndarray, initial: np.ndarray) -> np.ndarray:
         found = np.empty(initial.shape)
+        known = {**dict(zip(AXES, points.T, strict=False)), "t": np.float64(time)}
         for column, initial_column in enumerate(initial.T):
             text = self.formula[column if len(self.formula) > 1 else 0]
-            names = dict(zip(AXES, points.T, strict=False))
             try:
-                found[:, column] = evaluate(
-                    text, {**names, "t": np.float64(time), "initial": initial_column}
-                )
+                found[:, column] = evaluate(text, {**known, "initial": initial_column})
             except ValueError as error:
                 raise PhysgtError(f"{error} in {points.shape[1]} dimensions.") from error
             if not np.isfinite(found[:, column]).all() and np.isfinite(initial_column).all():

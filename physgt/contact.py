@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from physgt.attention_masks import KHop
+from physgt.cells import CELL_TYPES
 from physgt.errors import PhysgtError, require_whole
 from physgt.faces import cell_faces
 from physgt.mesh import Mesh
@@ -25,7 +26,8 @@ class Contact:
 
     radius: m
     between: pairs of node sets, each node of the one with those of the other; without any, all
-        nodes of the mesh's surface with each other.
+        nodes of the mesh's surface with each other: the corners on the boundary of cells that fill
+        the space, and all nodes of others, such as shells and cables.
     hops: nodes that are as near on the mesh, or nearer, aren't joined: 1 for its edges alone.
     max_neighbors: each node is joined with so many of the nearest on the other side, and with
         those among whose nearest it is. Bounds the edges: 2 max_neighbors a node, on average.
@@ -58,10 +60,7 @@ class Contact:
         if self.between:
             sides = [tuple(np.unique(mesh.nodes_of(n)) for n in pair) for pair in self.between]
         else:
-            faces = cell_faces(mesh)
-            on_boundary = np.repeat(faces.on_boundary(), np.diff(faces.offsets))
-            surface = np.unique(faces.nodes[on_boundary])
-            sides = [(surface, surface)]
+            sides = [(surface := _surface_nodes(mesh), surface)]
         # The search sees nodes along the reference points: what it finds can't depend on numbers.
         rank = lexicographic_rank(mesh.points)
         receivers, senders = number[KHop(self.hops)(mesh)[::-1]]
@@ -96,9 +95,13 @@ class ContactSearch:
         return len(self.rank)
 
     def edges(self, points: np.ndarray) -> np.ndarray:
-        """(2, W) int64 of points (N, D): each pair in both directions, as in Graph.edge_index."""
+        """(2, W) int64 of points (N, D): each pair in both directions, as in Graph.edge_index.
+
+        Nodes of a state that diverged, whose points aren't finite, are near no other.
+        """
         found = [np.empty(0, dtype=np.int64)]
-        for a, b in self.sides:
+        somewhere = np.isfinite(points).all(axis=1)
+        for a, b in ([nodes[somewhere[nodes]] for nodes in pair] for pair in self.sides):
             for receivers, senders in (self._nearest(points, a, b), self._nearest(points, b, a)):
                 found.append(receivers * self.num_nodes + senders)
                 found.append(senders * self.num_nodes + receivers)
@@ -124,6 +127,14 @@ class ContactSearch:
         joined = within & ~_contains(self.near, rows * self.num_nodes + columns)
         joined &= np.cumsum(joined, axis=1) <= most
         return rows[joined], columns[joined]
+
+
+def _surface_nodes(mesh: Mesh) -> np.ndarray:
+    faces = cell_faces(mesh, mesh.dimension)
+    on_boundary = np.repeat(faces.on_boundary(), np.diff(faces.offsets))
+    flat = [number for number, cell in CELL_TYPES.items() if cell.dimension < mesh.dimension]
+    of_flat = np.repeat(np.isin(mesh.cell_types, flat), np.diff(mesh.offsets))
+    return np.union1d(faces.nodes[on_boundary], mesh.connectivity[of_flat])
 
 
 def _contains(ascending: np.ndarray, keys: np.ndarray) -> np.ndarray:

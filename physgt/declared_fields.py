@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from physgt.conditions import WORDS, Condition, condition_of, from_plain, to_plain
-from physgt.errors import PhysgtError
+from physgt.errors import PhysgtError, require_whole
 from physgt.mesh import Mesh
 
 Location = Literal["node", "cell", "global"]
@@ -29,10 +29,7 @@ class Field:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.components < 1:
-            raise PhysgtError(
-                f"field '{self.name}': components = {self.components}, expected 1 or more."
-            )
+        require_whole(f"field '{self.name}': components", self.components, 1)
 
     def frame_shape(self, mesh: Mesh) -> tuple[int, ...]:
         """The shape of the field at one time on `mesh`."""
@@ -115,6 +112,7 @@ def require_fields(
 ) -> None:
     """Raise PhysgtError unless `source` has each needed field, where declared, with its components.
 
+    A forcing may be one value for the whole mesh.
     `where` names the place that declares them, for the message: "[task.targets]".
     """
     by_name = {f.name: f for f in found}
@@ -125,6 +123,11 @@ def require_fields(
                 f"It has {sorted(by_name) or 'no fields'}."
             )
         lies = by_name[field.name].location
+        if lies == "global" and not isinstance(field, Forcing):
+            raise PhysgtError(
+                f"{source}: field '{field.name}' is one value for all of the mesh, but {where} "
+                f"takes it on {field.location}s; declare it under [task.forcings]."
+            )
         if lies != field.location and "global" not in (lies, field.location):
             cure = (
                 "convert the file with --to-nodes, or say location = 'cell' under [task]"
@@ -136,7 +139,7 @@ def require_fields(
                 f"{field.location}s; {cure}."
             )
         components = by_name[field.name].components
-        if components != field.components and by_name[field.name].location != "global":
+        if components != field.components:
             raise PhysgtError(
                 f"{source}: field '{field.name}' has {components} components, but {where} "
                 f"declares {field.components}. Set components = {components} there, "

@@ -21,7 +21,8 @@ class CellFaces:
     cells    (F,)   int64, the cell of each
     numbers  (F,)   int64, equal for faces with the same corners: 0 to num_distinct - 1
 
-    Nodes between corners (quadratic cells) are no part of a face here.
+    Nodes between corners (quadratic cells) are no part of a face here, and a cell that is collapsed
+    to a simpler one by repeating nodes has that one's faces.
     """
 
     nodes: np.ndarray
@@ -65,9 +66,10 @@ def cell_faces(mesh: Mesh, dimension: int | None = None) -> CellFaces:
         nodes.append(of_polyhedra[0])
         sizes.append(np.diff(of_polyhedra[1]))
         cells.append(of_polyhedra[2])
-    joined = [np.concatenate([np.empty(0, np.int64), *arrays]) for arrays in (nodes, sizes, cells)]
-    offsets = np.concatenate([[0], np.cumsum(joined[1])])
-    return CellFaces(joined[0], offsets, joined[2], _same_corners(joined[0], offsets))
+    joined = (np.concatenate([np.empty(0, np.int64), *arrays]) for arrays in (nodes, sizes, cells))
+    corners, counts, of_cells = _without_repeats(wanted, *joined)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return CellFaces(corners, offsets, of_cells, _same_corners(corners, offsets))
 
 
 def cell_graph(mesh: Mesh) -> np.ndarray:
@@ -104,6 +106,25 @@ def cells_behind(mesh: Mesh, surface: Mesh) -> np.ndarray:
     numbers = _same_corners(np.concatenate(nodes), np.concatenate(offsets))
     own, marked = np.split(numbers, [len(faces.cells)])
     return np.unique(faces.cells[np.isin(own, marked)])
+
+
+def _without_repeats(
+    fewest: int, nodes: np.ndarray, sizes: np.ndarray, cells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The faces with a corner that follows itself once; those left with less than `fewest`: none.
+
+    A collapsed cell, such as a quadrilateral that repeats a node to be a triangle, so has the faces
+    of what it is.
+    """
+    ends = np.cumsum(sizes)
+    before = np.arange(-1, len(nodes) - 1)
+    before[ends - sizes] = ends - 1
+    kept = (nodes != nodes[before]) | (np.repeat(sizes, sizes) == 1)
+    if kept.all():
+        return nodes, sizes, cells
+    counts = np.add.reduceat(kept.astype(np.int64), ends - sizes)
+    whole = counts >= fewest
+    return nodes[kept & np.repeat(whole, sizes)], counts[whole], cells[whole]
 
 
 def _same_corners(nodes: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }  # fmt: skip
 """All operators that a formula may use, besides numbers, names and FUNCTIONS."""
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, np.ufunc] = {
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
     "tanh": np.tanh, "abs": np.abs, "min": np.minimum, "max": np.maximum,
 }  # fmt: skip
@@ -40,7 +40,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     try:
         with np.errstate(all="ignore"):
             return _value(_parsed(text), {**CONSTANTS, **names})
-    except (SyntaxError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SyntaxError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"can't understand '{text}'") from error
 
 
@@ -101,7 +101,8 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             sides = [_value(side, names) for side in (left, *rights)]
             pairs = zip(signs, sides, sides[1:], strict=False)
             return np.logical_and.reduce([OPERATORS[type(s)](a, b) for s, a, b in pairs])
-        case ast.Call(ast.Name(name), arguments, []):
+        case ast.Call(ast.Name(name), arguments, []) if len(arguments) == FUNCTIONS[name].nin:
+            # With one more, numpy would write the result there: into the points of a mesh.
             return FUNCTIONS[name](*(_value(argument, names) for argument in arguments))
     raise KeyError(type(node).__name__)
 

@@ -61,9 +61,10 @@ class Mesh:
             ("cell_types", np.uint8), ("node_type", np.int32),
         ):  # fmt: skip
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=dtype))
-        for sets in ("node_sets", "cell_sets"):
-            ids = {k: np.asarray(v, dtype=np.int64) for k, v in getattr(self, sets).items()}
-            object.__setattr__(self, sets, ids)
+        for kind in ("node", "cell"):
+            given = getattr(self, f"{kind}_sets")
+            ids = {name: _numbers_of_set(kind, name, numbers) for name, numbers in given.items()}
+            object.__setattr__(self, f"{kind}_sets", ids)
         _check_points(self)
         _check_cells(self)
         _check_polyhedra(self)
@@ -137,12 +138,19 @@ class Mesh:
     def nodes_of(self, name: str) -> np.ndarray:
         """Node numbers of a node set or of a cell set's cells; else of a NodeType (any case).
 
-        Raises PhysgtError, naming the sets there are, where none of them exists.
+        Raises PhysgtError, naming the sets there are, where none of them exists, and for a type
+        of a mesh whose nodes were never given any: all are NORMAL then.
         """
         is_set = name in self.node_sets or name in self.cell_sets
-        if not is_set and name.upper() in NodeType.__members__:
-            return np.flatnonzero(self.node_type == NodeType[name.upper()])
-        return self.nodes_of_set(name)
+        if is_set or name.upper() not in NodeType.__members__:
+            return self.nodes_of_set(name)
+        kind = NodeType[name.upper()]
+        if kind and not self.node_type.any():
+            raise PhysgtError(
+                f"the mesh has no node set '{name}', and no node has that type: all are NORMAL. "
+                f"{self._sets_there_are} physgt convert --node-type gives nodes their types."
+            )
+        return np.flatnonzero(self.node_type == kind)
 
     def nodes_of_set(self, name: str) -> np.ndarray:
         """Node numbers of a node set or, where none has that name, of the cells of a cell set."""
@@ -150,12 +158,16 @@ class Mesh:
             return self.node_sets[name]
         if name not in self.cell_sets:
             raise PhysgtError(
-                f"the mesh has no node set '{name}'. Its node sets are "
-                f"{sorted(self.node_sets) or 'none'}, its cell sets "
-                f"{sorted(self.cell_sets) or 'none'}; node types are {[t.name for t in NodeType]}."
+                f"the mesh has no node set '{name}'. {self._sets_there_are} "
+                f"Node types are {[t.name for t in NodeType]}."
             )
         chosen = np.isin(np.arange(self.num_cells), self.cell_sets[name])
         return np.unique(self.connectivity[np.repeat(chosen, np.diff(self.offsets))])
+
+    @property
+    def _sets_there_are(self) -> str:
+        nodes, cells = (sorted(sets) or "none" for sets in (self.node_sets, self.cell_sets))
+        return f"Its node sets are {nodes}, its cell sets {cells}."
 
 
 def mesh_edges(mesh: Mesh) -> np.ndarray:
@@ -258,6 +270,14 @@ def _check_polyhedra(mesh: Mesh) -> None:
         object.__setattr__(mesh, "polyhedra", None)
         return
     mesh.polyhedra.check(found, mesh.num_points)
+
+
+def _numbers_of_set(kind: str, name: str, given: np.ndarray) -> np.ndarray:
+    if np.asarray(given).dtype == bool:
+        raise PhysgtError(
+            f"{kind} set '{name}' is a mask, but sets list {kind} numbers: np.flatnonzero(mask)."
+        )
+    return np.asarray(given, dtype=np.int64)
 
 
 def _check_sets(mesh: Mesh) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from physgt.boundary import MeshBoundary
 from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
-from physgt.task import POINTS, Field, SecondOrder, Task
+from physgt.task import POINTS, Forcing, SecondOrder, Task
 from physgt.trajectory import Frame, Trajectory
 
 
@@ -47,10 +47,10 @@ def needs_history(task: Task) -> bool:
     return any(isinstance(t, SecondOrder) and t.initial_rate == "history" for t in task.targets)
 
 
-def rate_fields(task: Task) -> list[Field]:
-    """The fields of a first frame that are rates."""
+def rate_fields(task: Task) -> list[Forcing]:
+    """The fields of a first frame that are rates: known, as forcings are."""
     return [
-        Field(target.initial_rate, target.components, location=target.location)
+        Forcing(target.initial_rate, target.components, location=target.location)
         for target in task.targets
         if isinstance(target, SecondOrder) and target.initial_rate not in ("at_rest", "history")
     ]

@@ -28,8 +28,8 @@ class Window:
     """Consecutive states of a batch of graphs, dt apart, in physical units and the graphs' order.
 
     states (unroll + 1, N, S + R), forcings (unroll, N, F + K), see physgt.rates; what the task
-    states of the boundary and of forcings is in them as a rollout from the first state would have
-    it.
+    states of the boundary and of forcings is in them as a rollout from the trajectory's first time
+    would have it, but that what is held keeps its value in the window's first state.
     """
 
     graph: Graph
@@ -132,7 +132,9 @@ class Samples:
         views = list(chain.from_iterable(combinations(self.mirrors, k) for k in counts))
         for index, trajectory in enumerate(self.trajectories):
             stride = self.strides[index]
-            for start in _window_starts(self.task, trajectory.num_times - stride, stride)[::stride]:
+            for start in _window_starts(self.task, trajectory.num_times - stride, stride):
+                if start % stride:
+                    continue
                 step = self._read(index, [start, start + stride])
                 for mirrors in views:
                     graph, states, forcings = self._mirrored(index, *step, mirrors)
@@ -185,17 +187,37 @@ class Samples:
         return stated_rates(self.task, frame, len(targets))
 
     def _frames(self, index: int, times: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Targets and forcings at these time numbers; what is held keeps its value at the first."""
+        """Targets and forcings at these time numbers; what is held keeps its value at the first.
+
+        To formulas, `initial` is the value at the first time of the trajectory: a ramp of it has
+        gone some way by the time a window begins.
+        """
         trajectory, boundary = self.trajectories[index], self._boundaries[index]
         frames = [self._frame(index, time) for time in times]
+        initial = frames[0][0]
+        if boundary.names_initial:
+            initial = np.where(boundary.held, initial, self._frame(index, 0)[0])
         try:
             states = [
-                boundary.enforce(state, trajectory.times[time], frames[0][0])
+                boundary.enforce(state, trajectory.times[time], initial)
                 for time, (state, _) in zip(times, frames, strict=True)
             ]
         except PhysgtError as error:
             raise PhysgtError(f"{self.names[index]}: {error}") from error
-        return states, [forcing for _, forcing in frames]
+        forcings = [forcing for _, forcing in frames]
+        self._require_constant(index, forcings)
+        return states, forcings
+
+    def _require_constant(self, index: int, forcings: list[np.ndarray]) -> None:
+        """Raise PhysgtError where a forcing changes that a rollout reads of the start alone."""
+        for field in self.task.file_forcings:
+            columns = self.task.forcing_columns(field.name)
+            first, *others = (forcing[:, columns] for forcing in forcings)
+            if not field.over_time and any((other != first).any() for other in others):
+                raise PhysgtError(
+                    f"{self.names[index]}: forcing '{field.name}' changes over time; set "
+                    f"over_time = true under [task.forcings.{field.name}]."
+                )
 
     def _frame(self, index: int, time: int) -> tuple[np.ndarray, np.ndarray]:
         """Targets (N, S) and forcings (N, F) of one time."""
@@ -228,12 +250,3 @@ def _check(name: str, trajectory: Trajectory, task: Task) -> None:
     require_fields(name, declared, task.targets, where="[task.targets]")
     require_fields(name, declared, task.file_forcings, where="[task.forcings]")
     require_fields(name, declared, rate_fields(task), where="initial_rate")
-    for forcing in task.file_forcings:
-        variable = trajectory.fields[forcing.name]
-        if "time" in variable.dims and not forcing.over_time:
-            first, last = variable[0].values, variable[-1].values
-            if not np.array_equal(first, last):
-                raise PhysgtError(
-                    f"{name}: forcing '{forcing.name}' changes over time; set over_time = true "
-                    f"under [task.forcings.{forcing.name}]."
-                )

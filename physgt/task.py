@@ -221,12 +221,19 @@ class Task:
     def nodes_of(self, mesh: Mesh, name: str) -> np.ndarray:
         """Numbers of the nodes, or cells, of a set of a boundary condition's or of the mesh's.
 
-        Raises PhysgtError, naming the sets there are, where nothing is called so.
+        Raises PhysgtError, naming the sets there are, where nothing is called so, and where the
+        nodes of a set hold no cell.
         """
         for rule in self.boundary:
             if rule.nodes == name and rule.where is not None:
                 return rule.nodes_on(self.sites(mesh))
-        return self.sites(mesh).nodes_of(name)
+        found = self.sites(mesh).nodes_of(name)
+        if self.location == "cell" and not found.size and len(mesh.node_sets.get(name, ())):
+            raise PhysgtError(
+                f"no cell has all its nodes, or those of a face on the boundary, in the node set "
+                f"'{name}'; the fields are on cells: name a set that holds a part of the boundary."
+            )
+        return found
 
     def boundary_on(self, mesh: Mesh) -> MeshBoundary:
         """The boundary on one mesh. Raises PhysgtError where the mesh lacks a set it names."""

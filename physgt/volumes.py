@@ -12,8 +12,8 @@ def cell_volumes(mesh: Mesh) -> np.ndarray:
     """(M,) the volume of each cell; the area in a mesh of faces, the length in one of lines.
 
     Cells of a lower dimension than the mesh's highest have 0. A cell is measured as the simplices
-    between its centre and its faces: exact where all of its boundary is seen from there. Curved
-    cells count as the straight ones between their corners.
+    between its centre and its faces: exact in the plane, and in space where all of its boundary is
+    seen from there. Curved cells count as the straight ones between their corners.
     """
     faces, centres = cell_faces(mesh), cell_centres(mesh)
     volumes = np.zeros(mesh.num_cells)
@@ -21,13 +21,18 @@ def cell_volumes(mesh: Mesh) -> np.ndarray:
         cells, rim = faces.cells[numbers], mesh.points[nodes]  # (f,), (f, k, D)
         if rim.shape[1] <= 2:
             sizes = _simplex_sizes(np.concatenate([centres[cells][:, None], rim], axis=1))
+            if rim.shape[1:] == (
+                2,
+                2,
+            ):  # sides in order around a cell: the signs tell what sticks out
+                sizes *= np.sign(np.linalg.det(rim - centres[cells][:, None]))
         else:
             ends = np.stack([centres[cells], rim.mean(axis=1)], axis=1)  # of cell and face
             sides = [np.stack([rim[:, i - 1], rim[:, i]], axis=1) for i in range(rim.shape[1])]
             parts = [_simplex_sizes(np.concatenate([ends, side], axis=1)) for side in sides]
             sizes = np.sum(parts, axis=0)
         volumes += np.bincount(cells, sizes, mesh.num_cells)
-    return volumes
+    return np.abs(volumes)
 
 
 def node_volumes(mesh: Mesh) -> np.ndarray:

@@ -12,6 +12,7 @@ from physgt.declared_fields import require_fields
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.rates import joined
+from physgt.rollout.one_mesh import require_one_mesh
 from physgt.task import Field, Task
 from physgt.trajectory import Frame, Trajectory
 
@@ -155,12 +156,11 @@ class BoundaryValues:
             [fields[name] for name in self._needed()],
             where="the model's task",
         )
-        theirs, ours = ((m.num_points, m.num_cells) for m in (prescribed.mesh, self.mesh))
-        if theirs != ours:
-            raise PhysgtError(
-                f"the prescribed values lie on {theirs[0]} nodes and {theirs[1]} cells, "
-                f"but the start has {ours[0]} and {ours[1]}."
-            )
+        try:
+            where = "the prescribed values", "the start"
+            require_one_mesh(prescribed.mesh, self.mesh, where)
+        except PhysgtError as error:
+            raise PhysgtError(f"{error} physgt convert FILE --remap START interpolates.") from error
 
     def _at(self, time: float, names: list[str]) -> Frame:
         """Prescribed fields at `time`, linear between the two times around it."""

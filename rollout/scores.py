@@ -9,6 +9,7 @@ from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.rollout.baselines import Baseline, DynamicModes, Persistence
 from physgt.rollout.metrics import METRICS, measure, rms
+from physgt.rollout.one_mesh import require_same_points
 from physgt.task import POINTS
 from physgt.trajectory import Trajectory, matching_times
 from physgt.volumes import cell_volumes, node_volumes
@@ -195,7 +196,9 @@ def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
         {f.name: f.components for f in t.declared(over_time=True) if f.location != "global"}
         for t in (prediction, reference)
     )
-    _require_one_mesh(prediction, reference, moving=POINTS in ours and POINTS in theirs)
+    moving = POINTS in ours and POINTS in theirs  # what moves may have begun elsewhere
+    if not moving and prediction.mesh.dimension == reference.mesh.dimension:
+        require_same_points(prediction.mesh, reference.mesh, ("the prediction", "the reference"))
     names = [name for name in ours if name in theirs]
     if not names:
         raise PhysgtError(
@@ -209,18 +212,3 @@ def _common_fields(prediction: Trajectory, reference: Trajectory) -> list[str]:
                 f"{theirs[name]} in the reference."
             )
     return names
-
-
-def _require_one_mesh(prediction: Trajectory, reference: Trajectory, *, moving: bool) -> None:
-    """Raise PhysgtError where nodes lie elsewhere; those that move may have begun elsewhere."""
-    ours, theirs = prediction.mesh.points, reference.mesh.points
-    if moving or ours.shape != theirs.shape:
-        return
-    apart = np.linalg.norm(ours - theirs, axis=1)
-    node = int(apart.argmax())
-    if apart[node] > 1e-4 * np.ptp(theirs, axis=0).max():
-        raise PhysgtError(
-            f"node {node} lies at {ours[node].tolist()} in the prediction, at "
-            f"{theirs[node].tolist()} in the reference; both must lie on one mesh, with its nodes "
-            "in one order."
-        )

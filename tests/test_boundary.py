@@ -31,6 +31,7 @@ from physgt.conditions import (
 )
 from physgt.coupling import Stepper
 from physgt.datasets.vtkhdf import read_vtkhdf, write_vtkhdf
+from physgt.formulas import where
 from physgt.loss import unrolled_loss
 from physgt.rollout import Member, ensemble, rollout
 from physgt.samples import Samples
@@ -71,6 +72,10 @@ def temperature(trajectory: Trajectory) -> np.ndarray:
         # The sawtooth rises for 1 s and falls for 1 s: at 4.5 s as at 0.5 s, at 5.75 s as at 1.75.
         (Table((0, 1), ((0, 0), (8, 4)), period=2), 4.5, [[4, 2]] * 3),
         (Table((0, 1), ((0, 0), (8, 4)), period=2), 5.75, [[2, 1]] * 3),
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), 4.5, [[4, 2]] * 3),  # then jumps
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), 4 - 1e-12, [[0, 0]] * 3),
+        (Table((0, 1, 2), ((0, 0), (8, 4), (9, 9)), period=2), -0.5, [[8.5, 6.5]] * 3),
+        (Table((0.1, 0.4), ((0, 0), (3, 6)), period=0.3), 0.8, [[1, 2]] * 3),  # 0.4 - 0.1 > 0.3
         (Formula(("x + 10*t", "min(y, 0.5)")), 0.2, [[2, 0], [2.5, 0.25], [3, 0.5]]),
         (Formula(("initial*(1 + (x > 0.7))",)), 0.0, [[1, 10], [2, 20], [6, 60]]),
         (Profile(Formula(("initial",)), Table((0, 1), (0, 2))), 0.25, INITIAL / 2),
@@ -104,6 +109,7 @@ def test_every_kind_of_condition_survives_json(name) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
+        ("9" * 400, "can't understand"),
         ("fixed", "'fixed' is none of free, held, prescribed; as a formula: can't understand"),
         ("__import__('os')", "can't understand"),
         (True, "True: expected 'free', 'held'"),
@@ -178,6 +184,14 @@ def test_a_region_that_no_node_lies_in_is_named(heat) -> None:
         task.free_mask(heat.mesh)
 
 
+@pytest.mark.parametrize("text", ["max(x, y, z) < 0.5", "sin(x, y) < 0.5", "min(x) < 0.5"])
+def test_a_function_of_too_many_or_few_numbers_is_refused_and_writes_to_no_point(text) -> None:
+    points = np.eye(3)
+    with pytest.raises(PhysgtError, match="can't understand"):
+        where(text, points)
+    np.testing.assert_array_equal(points, np.eye(3))
+
+
 def hand_written(simulator: Simulator, heat: Trajectory, seen_at: float) -> np.ndarray:
     """Two steps with the rim at 10 + 100 t; the model sees it as it is at t + seen_at * dt."""
     graph, rim = simulator.build_graph(heat.mesh), heat.mesh.node_sets["rim"]
@@ -228,6 +242,21 @@ def test_training_holds_what_is_held_from_the_start_of_a_window_on(heat) -> None
     rim = heat.mesh.node_sets["rim"]
     first = drifting["temperature"].values[3, rim]
     np.testing.assert_allclose(window.states[:, rim, 0], [first] * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("times", [[0, 1], [20, 21]])
+@pytest.mark.parametrize(
+    "condition", [Profile("initial", Table((0.0, 10.0), (1.0, 11.0))), "initial * (1 + t)"]
+)
+def test_training_ramps_what_was_initial_in_the_data(heat, condition, times) -> None:
+    """A rim that heats up to three times what it was, as in the data."""
+    ramped = heat.fields.copy(deep=True)
+    rim = heat.mesh.node_sets["rim"]
+    ramped["temperature"][:, rim] = np.outer(1 + heat.times, heat.frame(0)["temperature"][rim])
+    data = {"a": Trajectory(heat.mesh, ramped)}
+    window = Samples(data, on_rim(condition), build_heat_graph).batch([times[0]])
+    expected = ramped["temperature"].values[times]
+    np.testing.assert_allclose(window.states[:, :, 0], expected, rtol=1e-5)
 
 
 def test_a_time_of_the_data_that_a_table_does_not_cover_names_the_file(heat) -> None:
@@ -405,6 +434,7 @@ def test_a_mistake_about_a_boundary_is_one_line_with_file_and_key(old, new, mess
         ("0 1\n1 2 3\n", "line 2: 3 numbers"),
         ("0\n1\n", "line 1: 1 numbers"),
         ("t;u\n", "no numbers"),
+        ("0, 1O\n1, 2\n", "line 1: '0, 1O' are no numbers"),
     ],
 )
 def test_a_table_that_cannot_be_read_names_file_and_line(text, message, tmp_path) -> None:
@@ -413,6 +443,21 @@ def test_a_table_that_cannot_be_read_names_file_and_line(text, message, tmp_path
     with pytest.raises(PhysgtError, match=message) as error:
         read_table(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("", "utf-8"),
+        ("", "utf-8-sig"),
+        ("t,u\n", "utf-8-sig"),
+        ("# measured\nt,Stärke\n", "latin-1"),
+    ],
+)
+def test_no_line_of_a_table_is_lost_however_a_program_begins_it(head, encoding, tmp_path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"{head}0,1\n1,2\n", encoding)
+    assert read_table(path) == {"times": [0, 1], "values": [[1], [2]]}
 
 
 def test_the_command_line_states_another_scenario(heat, tmp_path, capsys) -> None:

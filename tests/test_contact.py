@@ -100,6 +100,39 @@ def test_a_surface_meets_itself_but_not_its_neighbours_on_the_mesh(hops: int) ->
     assert not world_pairs(graph) & set(map(tuple, KHop(hops)(mesh).T.tolist()))
 
 
+def shell(height: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Points and triangles of a square in space, 5 by 5 nodes."""
+    square = square_mesh(4)
+    points = np.column_stack([square.points, np.full(square.num_points, height)])
+    return points, square.connectivity.reshape(-1, 3)
+
+
+def test_all_nodes_of_a_shell_are_its_surface() -> None:
+    """A cloth that is folded along its middle: what meets is inside of its rim, too."""
+    points, triangles = shell()
+    mesh = Mesh.from_blocks(points, [("triangle", triangles)], node_sets={"all": np.arange(25)})
+    folded = points.copy()
+    over = points[:, 0] > 0.5
+    folded[over] = [1, 0, 0.05] + [-1, 1, 1] * points[over]
+    named = Contact(0.1, (("all", "all"),))
+    pairs = world_pairs(moved(mesh, Contact(0.1), folded - points))
+    assert pairs == brute_force(folded, named, mesh)
+    inside = np.flatnonzero((np.abs(points[:, :2] - 0.5) < 0.4).all(axis=1))
+    assert np.isin(inside[points[inside, 0] != 0.5], list(pairs)).all()
+
+
+def test_a_shell_over_a_solid_meets_it() -> None:
+    above, triangles = shell(1.05)
+    corners = np.array(list(np.ndindex(2, 2, 2)), dtype=float)
+    voxel = [0, 4, 2, 6, 1, 5, 3, 7]  # x first
+    mesh = Mesh.from_blocks(
+        np.vstack([corners, above]), [("voxel", [voxel]), ("triangle", 8 + triangles)]
+    )
+    pairs = world_pairs(moved(mesh, Contact(0.1), np.zeros(mesh.points.shape)))
+    top = np.flatnonzero(corners[:, 2] == 1)
+    assert sorted({a for a, b in pairs if b >= 8}) == top.tolist()
+
+
 def test_world_edges_are_bounded_however_close_all_nodes_come() -> None:
     mesh = square_mesh(8)
     graph = moved(mesh, Contact(10.0, max_neighbors=3), -0.999 * mesh.points)
@@ -306,6 +339,13 @@ def test_a_case_with_contact_trains_and_its_tool_goes_as_the_case_states(
         reference.fields["points"].values[:, tool],
         atol=1e-6,
     )
+
+
+def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
+    case = CASE.replace("MODEL", "meshgraphnet") + "learning_rate = 1e30\nwarmup_steps = 0\n"
+    (tmp_path / "press.toml").write_text(case)
+    with pytest.raises(PhysgtError, match=r"not finite at step \d; lower"):
+        train(read_case(tmp_path / "press.toml"), {"a": press_trajectory()}, tmp_path / "run")
 
 
 def test_contact_survives_json() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,15 @@ def test_nodes_are_named_by_a_set_of_nodes_or_cells_or_else_by_a_node_type_in_an
         mesh.nodes_of("lid")
 
 
+def test_a_node_type_that_nobody_gave_is_no_empty_set() -> None:
+    mesh = planar_mesh()
+    untyped = replace(mesh, node_type=np.zeros(mesh.num_points))
+    with pytest.raises(PhysgtError, match=r"no node has that type.*'walls/upper'.*--node-type"):
+        untyped.nodes_of("wall_boundary")
+    assert untyped.nodes_of("normal").tolist() == list(range(mesh.num_points))
+    assert mesh.nodes_of("obstacle").size == 0  # of a mesh with types one may be absent
+
+
 def test_node_types_have_the_numbers_of_the_public_data_sets() -> None:
     # deepmind-research, meshgraphnets/common.py
     assert [t.value for t in NodeType] == [0, 1, 2, 3, 4, 5, 6]
@@ -211,6 +221,8 @@ def test_a_mesh_is_planar_at_one_z_without_volume_cells() -> None:
         ({"cell_types": [41]}, "cell 0 has the unknown VTK cell type 41; known are 1 vertex"),
         ({"cell_types": [9]}, r"a quad has 4 nodes, found cells with \[3\]"),
         ({"node_sets": {"wall": [3]}}, "node set 'wall' must list node numbers from 0 to 2"),
+        ({"node_sets": {"wall": np.array([True, False, True])}}, r"node set 'wall' is a mask, but"),
+        ({"cell_sets": {"fluid": [True]}}, r"list cell numbers: np\.flatnonzero\(mask\)"),
         ({"cell_sets": {"fluid": [-1]}}, "cell set 'fluid' must list cell numbers from 0 to 0"),
     ],
 )

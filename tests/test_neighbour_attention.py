@@ -7,9 +7,10 @@ import torch
 from torch.autograd import gradcheck
 from torch.library import opcheck
 
+from physgt.errors import PhysgtError
 from physgt.ops import compiled, library
 from physgt.ops.neighbour_attention import neighbour_attention, plain_neighbour_attention
-from physgt.ops.neighbours import Neighbours
+from physgt.ops.neighbours import Neighbours, batch_neighbours
 
 NUM_NODES = 150  # more than two blocks of neighbours, and more than one thread's share of nodes
 HUB, ALONE, UNSEEN = 0, 1, 2
@@ -240,6 +241,13 @@ def test_an_exported_model_has_operators_of_torch_alone(neighbours):
 def test_lists_of_another_mesh_are_refused_before_memory_is_read(neighbours):
     with pytest.raises(ValueError, match="7 nodes, but neighbours of 150"):
         neighbour_attention(*operands(2, 8, num_nodes=7), neighbours)
+
+
+def test_more_neighbours_than_their_numbers_can_count_are_refused(neighbours, monkeypatch):
+    monkeypatch.setattr("physgt.ops.neighbours.MOST_EDGES", 2 * neighbours.num_edges - 1)
+    batch_neighbours([neighbours])
+    with pytest.raises(PhysgtError, match=r"see \d+ neighbours together.*lower the model's k_hop"):
+        batch_neighbours([neighbours, neighbours])
 
 
 def test_without_kernels_the_result_is_the_same_and_one_warning_says_why(neighbours, monkeypatch):

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from heat_case import HEAT, SMALL_MODELS, heat_trajectory
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
@@ -95,6 +96,39 @@ def test_prescribed_values_must_be_given_and_must_cover_the_rollout(heat):
         rollout(simulator, heat.initial(), 3)
     with pytest.raises(PhysgtError, match=r"cover 0 to 1 s, but the rollout needs 2 s"):
         rollout(simulator, heat.initial(), 20, prescribed=ramp(heat))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": 1.1}, r"node \d+ lies at .* in the prescribed values, at .* in the start;"),
+        ({"order": -1}, r"node \d+ lies at .* with its nodes in one order.*convert FILE --remap"),
+        ({"cells": -1}, r"the same nodes, but other cells; both must lie on one mesh"),
+        ({"axes": 1}, r"lie on 36 nodes .* in 1 dimensions, but the start on 36 .* in 2 dim"),
+    ],
+)
+def test_prescribed_values_of_another_mesh_with_as_many_nodes_are_refused(heat, change, message):
+    told, mesh = ramp(heat), heat.mesh
+    points = mesh.points[:: change.get("order", 1), : change.get("axes", 2)]
+    cells = np.arange(mesh.num_cells)[:: change.get("cells", 1)]
+    other = dataclasses.replace(mesh.take_cells(cells), points=points * change.get("points", 1))
+    with pytest.raises(PhysgtError, match=message):
+        rollout(
+            simulator_of(with_boundary("prescribed")),
+            heat.initial(),
+            3,
+            prescribed=Trajectory(other, told.fields),
+        )
+
+
+def test_prescribed_values_may_come_from_a_file_that_rounded_the_coordinates(heat):
+    told = ramp(heat)
+    points = heat.mesh.points.astype(np.float32)
+    rounded = Trajectory(dataclasses.replace(heat.mesh, points=points), told.fields)
+    simulator = simulator_of(with_boundary("prescribed"))
+    expected = rollout(simulator, heat.initial(), 3, prescribed=told)
+    found = rollout(simulator, heat.initial(), 3, prescribed=rounded)
+    xr.testing.assert_equal(found.fields, expected.fields)
 
 
 def test_a_forcing_over_time_changes_the_rollout_only_from_the_step_it_changes_in(heat):

@@ -185,6 +185,18 @@ def test_a_window_begins_where_its_rate_is_known(initial_rate: str, starts: list
         np.testing.assert_allclose(later, moved[start + 2] - moved[start], atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("initial_rate", "starts"), [("history", [2, 4, 6]), ("at_rest", [0, 2, 4, 6])]
+)
+def test_scales_are_measured_over_steps_end_to_end(initial_rate: str, starts: list[int]) -> None:
+    thrown_finely = thrown(8)
+    task = dataclasses.replace(motion_of(initial_rate), dt=2 * DT)
+    samples = Samples({"a": thrown_finely}, task, simulator_of(task).build_graph)
+    displaced = positions(thrown_finely) - thrown_finely.mesh.points
+    found = [(before[:, :2], after[:, :2]) for _, before, after, _ in samples.steps()]
+    np.testing.assert_allclose(found, [(displaced[k], displaced[k + 2]) for k in starts])
+
+
 def test_noise_disturbs_the_last_two_states_and_the_target_takes_both_back() -> None:
     """x + p leads to x' with the rate v + p - q, where x and the state before it had p and q."""
     simulator = simulator_of(motion_of("history", LEFT_HELD), falls)

@@ -20,7 +20,7 @@ from physgt.coupling.export import StepProgram
 from physgt.datasets import open_trajectory
 from physgt.datasets.convert import convert
 from physgt.datasets.info import describe
-from physgt.faces import cell_graph
+from physgt.faces import cell_faces, cell_graph
 from physgt.graph import Graph
 from physgt.models import MODELS
 from physgt.quantities.derived import probe
@@ -109,6 +109,38 @@ def test_a_boundary_acts_on_cells() -> None:
     assert boundary.free[:, 0].tolist() == [False, True, False]
     enforced = boundary.enforce(np.zeros((3, 1)), 0.0, np.full((3, 1), 9.0))
     np.testing.assert_array_equal(enforced[:, 0], [0.5, 0, 9])
+
+
+@pytest.mark.parametrize(
+    ("collapsed", "plain"),
+    [
+        (("quad", [0, 1, 2, 2]), ("triangle", [0, 1, 2])),
+        (("quad", [0, 1, 2, 0]), ("triangle", [0, 1, 2])),
+        (("hexahedron", [0, 1, 2, 2, 3, 4, 5, 5]), ("wedge", [0, 1, 2, 3, 4, 5])),
+        (("hexahedron", [0, 1, 2, 2, 3, 3, 3, 3]), ("tetra", [0, 1, 2, 3])),
+        (("hexahedron", [0, 1, 2, 3, 4, 4, 4, 4]), ("pyramid", [0, 1, 2, 3, 4])),
+    ],
+)
+def test_a_cell_that_is_collapsed_has_the_faces_of_what_it_is(collapsed, plain) -> None:
+    points = np.random.default_rng(0).random((6, 3 if collapsed[0] == "hexahedron" else 2))
+
+    def sides(*cells: tuple[str, list[int]]) -> list[tuple[list[int], bool]]:
+        mesh = Mesh.from_blocks(points, [(name, [nodes]) for name, nodes in cells])
+        faces = cell_faces(mesh)
+        corners = np.split(faces.nodes, faces.offsets[1:-1])
+        return sorted(
+            (sorted(nodes.tolist()), bool(single))
+            for nodes, single in zip(corners, faces.on_boundary(), strict=True)
+        )
+
+    assert sides(collapsed) == sides(plain)
+    assert not any(single for _, single in sides(collapsed, plain))
+
+
+def test_a_condition_at_nodes_that_hold_no_cell_is_refused() -> None:
+    task = dataclasses.replace(HEAT, boundary=(BoundaryCondition("corner", "temperature", 1.0),))
+    with pytest.raises(PhysgtError, match=r"no cell has all its nodes.* in the node set 'corner'"):
+        task.free_mask(strip())
 
 
 @pytest.mark.parametrize(

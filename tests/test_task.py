@@ -128,8 +128,12 @@ def test_a_task_that_makes_no_sense_is_refused(change: dict[str, object], messag
 
 
 def test_a_field_without_components_is_refused() -> None:
-    with pytest.raises(PhysgtError, match="'velocity': components = 0, expected 1 or more"):
+    with pytest.raises(PhysgtError, match="'velocity': components = 0; expected a whole number, 1"):
         Field("velocity", components=0)
+    with pytest.raises(
+        PhysgtError, match=r"'velocity': components = 1\.5; expected a whole number"
+    ):
+        Field("velocity", components=1.5)
 
 
 def test_fields_that_are_missing_or_have_other_components_are_named_when_packed() -> None:
@@ -146,7 +150,11 @@ def test_fields_that_are_missing_or_have_other_components_are_named_when_packed(
 
 def test_a_source_without_the_declared_fields_is_refused_with_where_they_are_declared() -> None:
     found = [Field("velocity", 3), Field("viscosity", location="global")]
-    require_fields("a.vtkhdf", found, [Field("viscosity")], where="[task.forcings]")
+    require_fields("a.vtkhdf", found, [Forcing("viscosity")], where="[task.forcings]")
+    with pytest.raises(PhysgtError, match=r"'viscosity' is one value .*\[task.targets\] takes it"):
+        require_fields("a.vtkhdf", found, [Field("viscosity")], where="[task.targets]")
+    with pytest.raises(PhysgtError, match=r"'viscosity' has 1 components.*declares 2"):
+        require_fields("a.vtkhdf", found, [Forcing("viscosity", 2)], where="[task.forcings]")
     with pytest.raises(PhysgtError, match=r"a.vtkhdf: no field 'pressure'.*\[task.targets\]"):
         require_fields("a.vtkhdf", found, FLOW.targets[1:], where="[task.targets]")
     with pytest.raises(PhysgtError, match=r"'velocity' has 3 components.*Set components = 3"):

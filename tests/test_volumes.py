@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from physgt.cells import corners_of_cells
 from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.mesh import Mesh
 from physgt.volumes import cell_centres, cell_volumes, node_volumes
@@ -35,6 +36,24 @@ def test_a_straight_quadratic_cell_is_as_large_as_its_linear_one():
     np.testing.assert_allclose(cell_volumes(tetra10), [1 / 6])
     line3 = Mesh.from_blocks(np.array([[0.0], [2.0], [1.0]]), [("line3", [[0, 1, 2]])])
     np.testing.assert_allclose(cell_volumes(line3), [2.0])
+
+
+def test_a_cell_that_is_not_convex_is_no_larger_than_it_is():
+    """By the shoelace formula: a dart, and a U of width 3 with a notch of 1 by 2."""
+    dart = [[0, 0], [2, -1], [0.2, 0], [2, 1]]
+    u = [[0, 0], [3, 0], [3, 3], [2, 3], [2, 1], [1, 1], [1, 3], [0, 3]]
+    mesh = Mesh.from_blocks(
+        np.array([*dart, *u]), [("quad", [[0, 1, 2, 3]]), ("polygon", [range(11, 3, -1)])]
+    )
+    np.testing.assert_allclose(cell_volumes(mesh), [0.2, 3 * 3 - 1 * 2])
+
+
+def test_a_strip_of_triangles_is_as_large_as_they_are():
+    points = np.array([[0, 0], [0, 1], [1, 0], [1.5, 1], [2, 0]])
+    strip = Mesh.from_blocks(points, [("triangle_strip", [[0, 1, 2, 3, 4]])])
+    triangles = Mesh.from_blocks(points, [("triangle", [[0, 1, 2], [1, 2, 3], [2, 3, 4]])])
+    np.testing.assert_allclose(cell_volumes(strip), [cell_volumes(triangles).sum()])
+    assert corners_of_cells(6, np.arange(5)[None]).tolist() == [[0, 2, 4, 3, 1]]
 
 
 def test_the_shares_of_the_nodes_add_up_to_the_whole():

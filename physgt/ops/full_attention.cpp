@@ -176,7 +176,8 @@ void backward(const FullAttention<T>& a, std::int64_t head) {
     using W = Wide<T>;
     const int width = a.width(), block = BLOCK * width, panel = PANEL * width;
     const W scale = 1 / std::sqrt(static_cast<W>(a.num_channels));
-    std::vector<W> dq(padded(static_cast<int>(a.num_queries)) * width);
+    const auto panels = (a.num_queries + PANEL - 1) / PANEL;
+    std::vector<W> dq(panels * panel);
     std::vector<W> q(panel), g(panel), o(panel), k(block), v(block), dk(block), dv(block);
     std::vector<W> k_columns(block), v_columns(block), weights(PANEL * BLOCK), slopes(PANEL * BLOCK);
     for (std::int64_t start = 0; start < a.num_keys; start += BLOCK) {
@@ -213,7 +214,10 @@ void backward(const FullAttention<T>& a, std::int64_t head) {
         scatter(a, dk.data(), head, start, count, W(1), a.key_gradient);
         scatter(a, dv.data(), head, start, count, W(1), a.value_gradient);
     }
-    scatter(a, dq.data(), head, 0, static_cast<int>(a.num_queries), scale, a.query_gradient);
+    for (std::int64_t first = 0; first < a.num_queries; first += PANEL) {
+        const int rows = static_cast<int>(std::min<std::int64_t>(PANEL, a.num_queries - first));
+        scatter(a, dq.data() + first * width, head, first, rows, scale, a.query_gradient);
+    }
 }
 
 template <class T>

@@ -8,7 +8,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from physgt.errors import PhysgtError
 from physgt.ops.segment import segment_offsets
+
+MOST_EDGES = torch.iinfo(torch.int32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class Neighbours:
     seen_by_offsets  (N+1,) int32: node j is seen by seen_by[seen_by_offsets[j]:...[j+1]]
 
     Both directions are kept because gradients flow from the seen to the seeing and back. Kernels
-    read the narrow integers: half the memory traffic.
+    read the narrow integers: half the memory traffic. Raises PhysgtError for more than MOST_EDGES.
     """
 
     edge_index: Tensor
@@ -30,6 +33,14 @@ class Neighbours:
     offsets: Tensor
     seen_by: Tensor
     seen_by_offsets: Tensor
+
+    def __post_init__(self) -> None:
+        # Compilers must not settle on a number of edges.
+        if not torch.compiler.is_compiling() and self.num_edges > MOST_EDGES:
+            raise PhysgtError(
+                f"nodes would see {self.num_edges} neighbours together, but attention counts to "
+                f"{MOST_EDGES}; lower the model's k_hop, dilations or global_nodes, or the batch."
+            )
 
     @classmethod
     def symmetric(cls, edge_index: Tensor, num_nodes: int) -> Neighbours:
