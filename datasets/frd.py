@@ -124,8 +124,8 @@ def _with_sets(mesh: Mesh, numbers: np.ndarray, elements: np.ndarray, inp: Path)
     node_sets, element_sets = read_sets(inp)
     return replace(
         mesh,
-        node_sets={name: _index(ids, numbers) for name, ids in _there(node_sets, numbers)},
-        cell_sets={name: _index(ids, elements) for name, ids in _there(element_sets, elements)},
+        node_sets={n.upper(): _index(ids, numbers) for n, ids in _there(node_sets, numbers)},
+        cell_sets={n.upper(): _index(ids, elements) for n, ids in _there(element_sets, elements)},
     )
 
 

@@ -60,11 +60,11 @@ class FoamPiece:
             raise PhysgtError(f"the mesh is empty: {self.polymesh} has no cells that can be read.")
         mesh, node, cell = self._keeper(grid)
         names = self._reader.GetTimeNames()
-        folder = self.root / names.GetValue(i) / self.region if names.GetNumberOfValues() else self.root
+        time = names.GetValue(i) if names.GetNumberOfValues() else ""
         for fields in (node, cell):
             for name, values in fields.items():
                 # VTK sorts the components of a symmetric tensor, but for those of a uniform field.
-                if values.shape[1:] == (6,) and is_uniform(folder / name):
+                if values.shape[1:] == (6,) and is_uniform(self.root / time / self.region / name):
                     fields[name] = values[:, SYMMETRIC]
         return Snapshot(self._with_sets(mesh), node, cell)
 

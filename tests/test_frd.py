@@ -71,7 +71,9 @@ def test_middle_nodes_lie_where_vtk_expects_them() -> None:
 
 def test_a_quadratic_beam_has_its_middle_node_last_as_calculix_writes_it(tmp_path: Path) -> None:
     # What CalculiX 2.20 writes of *ELEMENT, TYPE=B32: 1, 1, 2, 3 with node 2 in the middle.
-    nodes = "".join(f" -1{n:10d}{x:12.5E}{0:12.5E}{0:12.5E}\n" for n, x in enumerate((0, 0.5, 1), 1))
+    nodes = "".join(
+        f" -1{n:10d}{x:12.5E}{0:12.5E}{0:12.5E}\n" for n, x in enumerate((0, 0.5, 1), 1)
+    )
     (tmp_path / "beam.frd").write_text(
         f"    1C\n    2C{3:30d}{1:38d}\n{nodes} -3\n    3C{1:30d}{1:38d}\n"
         " -1         1   12    0    1\n -2         1         3         2\n -3\n 9999\n"
