@@ -8,6 +8,8 @@ import pyvista as pv
 
 from physgt.datasets.pvd import read_pvd, write_pvd
 from physgt.errors import PhysgtError
+from physgt.task import Field
+from physgt.trajectory import Trajectory
 from sample_trajectories import solid, solid_moving
 
 
@@ -28,6 +30,16 @@ def test_what_is_written_is_what_is_read_here_and_by_pyvista(tmp_path: Path, sam
             if name != "points":
                 np.testing.assert_array_equal(ours.frame(i)[name], values)
                 np.testing.assert_array_equal(grid[name], values)
+
+
+def test_a_global_vector_comes_back(tmp_path: Path) -> None:
+    sample = solid()
+    field = Field("force", 3, "N", "global", dtype="float64")
+    trajectory = Trajectory.from_frames(
+        sample.mesh, sample.times, [field], lambda i: {"force": np.array([i, 1.0, 2.0])}
+    )
+    write_pvd(trajectory, tmp_path / "out.pvd")
+    assert read_pvd(tmp_path / "out.pvd").frame(1)["force"].tolist() == [1, 1, 2]
 
 
 def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) -> None:
