@@ -384,6 +384,24 @@ def test_a_field_of_another_size_is_named(small: Path) -> None:
         open_trajectory(small / "box")
 
 
+@pytest.mark.parametrize(
+    ("head", "value"), [('#includeEtc "caseDicts/setConstraintTypes"', "(0 0 0)"), ("", "$Uin")]
+)
+def test_a_start_that_vtk_cannot_expand_says_how_to_go_on(
+    small: Path, head: str, value: str
+) -> None:
+    case = small / "box"
+    (case / "0" / "U").write_text(
+        "FoamFile { version 2.0; format ascii; class volVectorField; object U; }\nUin (1 0 0);\n"
+        f"dimensions [0 1 -1 0 0 0 0]; internalField uniform {value};\n"
+        f"boundaryField {{ {head}\n}}\n"
+    )
+    with pytest.raises(PhysgtError, match=r"box: VTK can't expand.*0/U.*rename the folder"):
+        open_trajectory(case)
+    (case / "0").rename(case / "0.orig")
+    assert open_trajectory(case).times.tolist() == [0.01, 0.02]
+
+
 def test_symmetric_tensors_have_vtks_order_whether_uniform_or_not(small: Path) -> None:
     case = small / "box"
     count = open_trajectory(case).mesh.num_cells
