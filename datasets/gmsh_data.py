@@ -31,8 +31,10 @@ def check_data(path: Path) -> None:
                 "read as one time. Export the times as VTU files."
             )
         names.add((kind, name))
+        if not is_text:
+            continue  # meshio looks at the numbers of binary data itself
         numbers = [int(line.split()[0]) for line in lines[place:] if line.strip()]
-        if is_text and numbers != list(range(1, len(numbers) + 1)):
+        if numbers != list(range(1, len(numbers) + 1)):
             raise PhysgtError(
                 f"field '{name}' gives its values in another order than that of the numbers 1, 2, "
                 "3, ..., or not for all; export the results as VTU."

@@ -195,6 +195,17 @@ def test_data_of_gmsh_that_meshio_would_misplace_are_refused(
         open_trajectory(path)
 
 
+def test_data_of_gmsh_in_the_order_of_the_numbers_are_read(tmp_path: Path) -> None:
+    rows = "".join(f"{n} {n}0.0\n" for n in range(1, 6))
+    section = f'$NodeData\n1\n"T"\n1\n0.5\n3\n0\n1\n5\n{rows}$EndNodeData\n'
+    (tmp_path / "text.msh").write_text(GMSH + section)
+    assert open_trajectory(tmp_path / "text.msh").frame(0)["T"].tolist() == [10, 20, 30, 40, 50]
+    data = {"T": np.arange(5.0)}
+    mesh = meshio.Mesh(POINTS, [("tetra", [[0, 1, 2, 3], [1, 2, 3, 4]])], point_data=data)
+    meshio.write(tmp_path / "binary.msh", mesh, file_format="gmsh22", binary=True)
+    assert open_trajectory(tmp_path / "binary.msh").frame(0)["T"].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_nodes_of_nastran_in_a_coordinate_system_of_their_own_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ring.bdf"
     cards = "BEGIN BULK\nCORD2C,7,,0.,0.,0.,0.,0.,1.\n,1.,0.,0.\n"
