@@ -60,6 +60,17 @@ def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) ->
     assert trajectory.mesh.cell_sets["part 1"].tolist() == [2, 3]
 
 
+def test_a_time_that_a_restart_wrote_again_is_named(tmp_path: Path) -> None:
+    entries = ""
+    for i, time in enumerate((0, 1, 1, 2)):
+        pv.Plane(i_resolution=1, j_resolution=1).save(tmp_path / f"flow_{i}.vtp")
+        entries += f'<DataSet timestep="{time}" part="0" file="flow_{i}.vtp"/>'
+    path = tmp_path / "flow.pvd"
+    path.write_text(f'<VTKFile type="Collection"><Collection>{entries}</Collection></VTKFile>')
+    with pytest.raises(PhysgtError, match=r"lists flow_1\.vtp and flow_2\.vtp for one part at 1 s"):
+        read_pvd(path)
+
+
 def test_a_truncated_or_empty_collection_and_a_missing_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "out.pvd"
     write_pvd(solid(), path)
