@@ -61,6 +61,7 @@ def _on_nodes(field: Field) -> Field:
 def _cells_around_nodes(mesh: Mesh) -> csr_array:
     """(N, M): row i holds 1 / (number of cells around node i) for each of them."""
     cells = np.repeat(np.arange(mesh.num_cells), np.diff(mesh.offsets))
-    counts = np.bincount(mesh.connectivity, minlength=mesh.num_points)
-    entries = (1 / counts[mesh.connectivity], (mesh.connectivity, cells))
-    return csr_array(entries, shape=(mesh.num_points, mesh.num_cells))
+    # A collapsed cell has a node several times, and is one cell around it.
+    nodes, cells = np.divmod(np.unique(mesh.connectivity * mesh.num_cells + cells), mesh.num_cells)
+    counts = np.bincount(nodes, minlength=mesh.num_points)
+    return csr_array((1 / counts[nodes], (nodes, cells)), shape=(mesh.num_points, mesh.num_cells))

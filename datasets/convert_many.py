@@ -39,6 +39,7 @@ def convert_all(
     """
     paths = [path for source in sources for path in _matches(Path(source))]
     jobs = [job for path, name in _names(paths).items() for job in _jobs(path, name, Path(folder))]
+    _check_outputs(jobs)
     failures = []
     for i, job in enumerate(jobs):
         progress(i, len(jobs), job.output.name)
@@ -72,13 +73,31 @@ def _matches(path: Path) -> list[Path]:
 
 def _names(paths: Sequence[Path]) -> dict[Path, str]:
     """A name for the output of each source: the file's, with its folders where that is not one."""
-    counts = Counter(path.stem for path in paths)
+    counts = Counter(map(_stem, paths))
     shared = commonpath([path.absolute().parent for path in paths])
     found = {}
     for path in dict.fromkeys(paths):
-        parts = path.absolute().relative_to(shared).with_suffix("").parts
-        found[path] = path.stem if counts[path.stem] == 1 else "-".join(parts)
+        folders = path.absolute().relative_to(shared).parts[:-1]
+        name = _stem(path)
+        found[path] = name if counts[name] == 1 else "-".join((*folders, name))
     return found
+
+
+def _stem(path: Path) -> str:
+    """What is behind the point in the name of a folder, as in run_0.1, is no ending."""
+    return path.name if path.is_dir() else path.stem
+
+
+def _check_outputs(jobs: Sequence[_Job]) -> None:
+    """Raise PhysgtError where one output would overwrite another."""
+    of_output: dict[Path, str] = {}
+    for job in jobs:
+        other = of_output.setdefault(job.output, job.source)
+        if other != job.source:
+            raise PhysgtError(
+                f"{other} and {job.source} would both become {job.output}; convert them into "
+                "folders of their own."
+            )
 
 
 def _jobs(path: Path, name: str, folder: Path) -> list[_Job]:

@@ -124,7 +124,7 @@ def _snapshot(output: pv.MultiBlock, step: int, global_names: list[str]) -> Snap
     mesh, cell = keep_main_cells(mesh, cell)
     # VTK gives global variables at all times at once, beside notes about the file.
     series = {name: np.asarray(blocks[0][1].field_data[name]) for name in global_names}
-    constant = {name: values[step] for name, values in series.items() if values.ndim == 1}
+    constant = {name: values[step] for name, values in series.items()}
     return Snapshot(mesh, node_data[0], cell, constant)
 
 

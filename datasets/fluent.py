@@ -77,7 +77,7 @@ def read_fluent(path: Path) -> Trajectory:
 def _files(path: Path) -> tuple[Path, list[Path]]:
     stem, folder = path.name[: -len(CASE)], path.parent
     if path.name.lower().endswith(CASE):
-        numbered = [f for f in sorted(folder.glob(f"{stem}-*{DATA}")) if _number(f) is not None]
+        numbered = [f for f in _data_of(folder, stem) if _number(f) is not None]
         exact = folder / f"{stem}{DATA}"
         return path, numbered or ([exact] if exact.is_file() else [])
     cases = sorted(folder.glob(f"*{CASE}"))
@@ -91,6 +91,16 @@ def _files(path: Path) -> tuple[Path, list[Path]]:
     return longest, [path]
 
 
+def _data_of(folder: Path, stem: str) -> list[Path]:
+    """The data whose names go on from a case's, but for those of run-hot.cas.h5 beside run.cas.h5;
+    run-00010.cas.h5 is the same run, saved with its data."""
+    same_run = re.compile(re.escape(stem) + r"(-\d+)*")
+    stems = [case.name[: -len(CASE)] for case in folder.glob(f"*{CASE}")]
+    others = tuple(other for other in stems if not same_run.fullmatch(other) and other > stem)
+    files = (file for file in folder.glob(f"*{DATA}") if file.name.startswith(f"{stem}-"))
+    return sorted(file for file in files if not file.name.startswith(others))
+
+
 def _number(file: Path) -> int | None:
     found = NUMBER.search(file.name[: -len(DATA)])
     return int(found[1]) if found else None
@@ -100,10 +110,17 @@ def _times(data: list[Path]) -> list[float]:
     if len(data) < 2:
         return [_flow_time(file) or 0.0 for file in data] or [0.0]
     times = [_flow_time(file) for file in data]
-    told = [time for time in times if time is not None]
-    if len(set(told)) == len(data):
-        return told
-    return [float(_number(file) or 0) for file in data]
+    if len(set(times)) == 1:
+        return [float(_number(file) or 0) for file in data]
+    first = dict(zip(reversed(times), reversed(data), strict=True))
+    for time, file in zip(times, data, strict=True):
+        if time is None or first[time] != file:
+            raise PhysgtError(
+                f"{file}: tells no flow time, which others do; remove it."
+                if time is None
+                else f"{file}: has the flow time {time:g} s, as {first[time].name} has; remove one."
+            )
+    return [time for time in times if time is not None]
 
 
 def _flow_time(file: Path) -> float | None:

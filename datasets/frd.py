@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from physgt.datasets.abaqus_sets import read_sets
-from physgt.datasets.frd_blocks import ELEMENTS, CellsBlock, FrdFile, NodesBlock, ResultBlock
+from physgt.datasets.frd_blocks import (
+    ELEMENTS,
+    MODES,
+    CellsBlock,
+    FrdFile,
+    NodesBlock,
+    ResultBlock,
+)
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot, trajectory_of
@@ -32,6 +39,7 @@ def read_frd(path: Path) -> Trajectory:
         mesh = _with_sets(mesh, numbers, elements, path.with_suffix(".inp"))
         mesh, _ = keep_main_cells(mesh, {})
         results = [block for block in file.blocks if isinstance(block, ResultBlock)]
+        _check_times(results)
         at: dict[tuple[int, float], list[ResultBlock]] = defaultdict(list)
         for block in results:
             at[block.step, block.time].append(block)
@@ -50,6 +58,16 @@ def read_frd(path: Path) -> Trajectory:
     trajectory = trajectory_of(path, times, read)
     names = {block.name: list(block.components) for block in results if len(block.components) > 1}
     return replace(trajectory, attributes={**trajectory.attributes, "component_names": names})
+
+
+def _check_times(results: list[ResultBlock]) -> None:
+    for block in results:
+        if block.analysis in MODES:
+            raise PhysgtError(
+                f"{block.name} of increment {block.step} is a shape of a "
+                f"{MODES[block.analysis]} analysis, not a state at a time; run the steps over time "
+                "alone, so that the file holds nothing else."
+            )
 
 
 def _mesh(file: FrdFile) -> tuple[Mesh, np.ndarray, np.ndarray]:
@@ -106,8 +124,8 @@ def _with_sets(mesh: Mesh, numbers: np.ndarray, elements: np.ndarray, inp: Path)
     node_sets, element_sets = read_sets(inp)
     return replace(
         mesh,
-        node_sets={name: _index(ids, numbers) for name, ids in _there(node_sets, numbers)},
-        cell_sets={name: _index(ids, elements) for name, ids in _there(element_sets, elements)},
+        node_sets={n.upper(): _index(ids, numbers) for n, ids in _there(node_sets, numbers)},
+        cell_sets={n.upper(): _index(ids, elements) for n, ids in _there(element_sets, elements)},
     )
 
 

@@ -41,12 +41,15 @@ ELEMENTS = {
     9: Element("quad", tuple(range(4))),
     10: Element("quad8", tuple(range(8))),
     11: Element("line", (0, 1)),
-    12: Element("line3", (0, 2, 1)),
+    12: Element("line3", tuple(range(3))),
 }
 """CalculiX's element types by number."""
 
 SHORT, LONG, FLOAT, DOUBLE = range(4)
 """How a block is written: text with numbers of 5 or of 10 digits, or binary."""
+
+MODES = {2: "frequency", 4: "buckling"}
+"""Analyses whose results are shapes, and no states at a time, by the number in a result's head."""
 
 END = b"\n -3"
 REAL = re.compile(rb"[-+ ]?\d\.\d+E[-+]\d\d\d?|[-+ ]*(?:nan|inf)", re.IGNORECASE)
@@ -71,13 +74,15 @@ class CellsBlock:
 
 @dataclass(frozen=True)
 class ResultBlock:
-    """One field at one time. components: labels such as SXX, of those that the file holds."""
+    """One field at one time. components: labels such as SXX, of those that the file holds.
+    analysis: see MODES."""
 
     start: int
     count: int
     form: int
     time: float
     step: int
+    analysis: int
     name: str
     components: tuple[str, ...]
 
@@ -216,7 +221,7 @@ class FrdFile:
             raise PhysgtError(f"'{line!r}' holds no time.") from error
         return ResultBlock(
             place, _number(line[24:36]), _number(line[73:75]), time, _number(line[58:63]),
-            name.decode(errors="replace"), tuple(components),
+            _number(line[56:58].strip() or b"0"), name.decode(errors="replace"), tuple(components),
         )  # fmt: skip
 
     def _line(self, place: int) -> tuple[bytes, int]:

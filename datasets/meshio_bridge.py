@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 import meshio
 import numpy as np
+from meshio.abaqus._abaqus import read_buffer as read_abaqus
 from meshio.gmsh.main import read_buffer as read_gmsh
 from meshio.nastran._nastran import read_buffer as read_nastran
 from meshio.xdmf import TimeSeriesReader
 
+from physgt.datasets.abaqus_sets import read_mesh, read_sets
+from physgt.datasets.gmsh_data import check_data
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name
 from physgt.datasets.snapshots import Snapshot
@@ -32,6 +35,8 @@ NUMBERED = {"su2:tag": "marker", "nastran:ref": "property", "medit:ref": "refere
 LINES_BEYOND = 10
 """So often a reader may find that a file has ended."""
 
+ABAQUS = (".inp",)
+TECPLOT = (".dat", ".tec")
 NASTRAN = (".bdf", ".nas", ".fem")
 
 
@@ -49,13 +54,40 @@ def read_mesh_file(path: Path) -> Snapshot:
 
 def _read(path: Path) -> meshio.Mesh:
     if path.suffix.lower() in NASTRAN:
-        return read_nastran(io.StringIO(_bulk_data(path)))
+        return _nastran(path)
+    if path.suffix.lower() in ABAQUS:
+        return _abaqus(path)
     if path.suffix.lower() == ".msh":
         with _EndingFile(io.FileIO(path)) as file:
             # Ansys has meshes of this name as well; Gmsh's begin with $.
             if file.peek(1)[:1] == b"$":
+                check_data(path)
                 return read_gmsh(file)
+    if path.suffix.lower() in TECPLOT:
+        _check_one_zone(path)
     return meshio.read(path)
+
+
+def _abaqus(path: Path) -> meshio.Mesh:
+    """Cells by meshio; it takes the last card of nodes for all, and sets of the wrong blocks."""
+    found = read_mesh(path)
+    cards = [("*NODE", found.nodes)]
+    cards += [(f"*ELEMENT, TYPE={kind}", lines) for kind, lines in found.elements if lines]
+    rows = [row for head, lines in cards for row in (head, *map(",".join, lines))]
+    mesh = read_abaqus(io.StringIO("\n".join((*rows, ""))))
+    nodes, elements = found.node_numbers(), found.element_numbers()
+    ends = np.cumsum([len(block.data) for block in mesh.cells])
+    if len(elements) != ends[-1]:
+        raise PhysgtError("a line of an element goes on in the next without a comma at its end.")
+    node_sets, element_sets = read_sets(path)
+    mesh.point_sets = {
+        name: np.flatnonzero(np.isin(nodes, numbers)) for name, numbers in node_sets.items()
+    }
+    mesh.cell_sets = {
+        name: [np.flatnonzero(part) for part in np.split(np.isin(elements, numbers), ends[:-1])]
+        for name, numbers in element_sets.items()
+    }
+    return mesh
 
 
 class _EndingFile(io.BufferedReader):
@@ -69,6 +101,29 @@ class _EndingFile(io.BufferedReader):
         if self._beyond > LINES_BEYOND:
             raise EOFError("the file ends before what its counts say")
         return line
+
+
+def _nastran(path: Path) -> meshio.Mesh:
+    bulk = _bulk_data(path)
+    mesh = read_nastran(io.StringIO(bulk))
+    # meshio tells the coordinate system of each node, and takes its coordinates as they are.
+    systems = mesh.point_data.pop("nastran:ref", np.zeros(1))
+    if systems.any() or re.search(r"^GRDSET", bulk, re.MULTILINE):
+        raise PhysgtError(
+            "has nodes in coordinate systems of their own (CP of GRID, or GRDSET), which aren't "
+            "read; export the mesh in the basic system."
+        )
+    return mesh
+
+
+def _check_one_zone(path: Path) -> None:
+    text = path.read_text(errors="replace")
+    count = len(re.findall(r"^[ \t]*ZONE\b", text, re.MULTILINE | re.IGNORECASE))
+    if count > 1:
+        raise PhysgtError(
+            f"holds {count} zones, of which meshio reads the first; write one file a zone, or all "
+            "as .vtm."
+        )
 
 
 def _bulk_data(path: Path) -> str:
@@ -150,7 +205,9 @@ def _cell_sets(found: meshio.Mesh) -> dict[str, np.ndarray]:
         groups = np.concatenate(found.cell_data[PHYSICAL_GROUPS])
         dimensions = np.repeat([block.dim for block in found.cells], np.diff(starts))
         for name, (tag, dimension) in found.field_data.items():
-            sets[name] = np.flatnonzero((groups == tag) & (dimensions == dimension))
+            # A cell may be in several groups, of which this data has one; meshio's set has all.
+            of_tag = np.flatnonzero((groups == tag) & (dimensions == dimension))
+            sets[name] = np.union1d(sets.get(name, []), of_tag).astype(np.int64)
     if "cell_tags" in found.cell_data:
         families = np.concatenate(found.cell_data["cell_tags"])
         tags: dict[int, list[str]] = getattr(found, "cell_tags", {})

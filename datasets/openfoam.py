@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from physgt.datasets.openfoam_files import unit_of
@@ -22,6 +23,7 @@ from physgt.trajectory import Trajectory
 PROCESSOR = re.compile(r"processor(\d+)")
 COLLATED = re.compile(r"processors\d+(_\d+-\d+)?")
 NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE)
+UNEXPANDED = re.compile(r"Error reading.*(?:Unsupported directive|for uniform entry, found).*")
 FOAM_FILE = re.compile(r"[^{}]*\{(?P<region>[^{}]+)\}")
 """As paraFoam names the file of a region: CASE{REGION}.foam."""
 
@@ -49,7 +51,7 @@ def read_openfoam(path: Path) -> Trajectory:
     where a region must be named.
     """
     case, region = _case_and_region(path)
-    with vtk_errors(path):
+    with _foam_errors(path):
         roots = _roots(case, region)
         pieces = [FoamPiece(root, region) for root in roots]
         times = pieces[0].times or [0.0]
@@ -61,11 +63,27 @@ def read_openfoam(path: Path) -> Trajectory:
         planar = _planar(pieces[0], _whole(parts, first))
 
     def read(i: int) -> Snapshot:
-        with vtk_errors(path):
+        with _foam_errors(path):
             snapshot = _whole(parts, [piece.snapshot(i) for piece in pieces])
             return planar.front(snapshot) if planar else snapshot
 
     return trajectory_of(path, times, read, units=_units(roots[0], pieces[0]))
+
+
+@contextmanager
+def _foam_errors(path: Path) -> Iterator[None]:
+    """vtk_errors, with what to do where VTK can't expand an entry that OpenFOAM can."""
+    try:
+        with vtk_errors(path):
+            yield
+    except PhysgtError as error:
+        found = UNEXPANDED.search(str(error))
+        if found is None:
+            raise
+        raise PhysgtError(
+            f"{path}: VTK can't expand an entry: {found[0]}. Write the file expanded "
+            "(foamDictionary FILE -expand), or rename the folder, as 0 to 0.orig, to pass over it."
+        ) from error
 
 
 def _whole(parts: Parts | None, snapshots: list[Snapshot]) -> Snapshot:

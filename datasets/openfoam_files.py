@@ -95,9 +95,10 @@ def unit_of(files: Iterator[Path]) -> str:
     return ""
 
 
-def exists(file: Path) -> bool:
-    """Whether the file is there, as it is or packed."""
-    return file.is_file() or _packed(file).is_file()
+def is_uniform(file: Path) -> bool:
+    """Whether a field's file gives one value for all cells or points."""
+    told = re.search(rb"\b(?:internalField|value)\s+(uniform|nonuniform)\b", _contents(file, HEAD))
+    return told is not None and told[1] == b"uniform"
 
 
 def _labels(file: Path, data: bytes, start: int) -> np.ndarray:

@@ -14,12 +14,15 @@ from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonDataModel import vtkCompositeDataSet, vtkMultiBlockDataSet
 from vtkmodules.vtkIOGeometry import vtkOpenFOAMReader
 
-from physgt.datasets.openfoam_files import Patch, read_labels, read_patches, read_zones
+from physgt.datasets.openfoam_files import Patch, is_uniform, read_labels, read_patches, read_zones
 from physgt.datasets.remembered import Remembered
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_bridge import MeshKeeper, named_blocks
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
+
+SYMMETRIC = [0, 3, 5, 1, 4, 2]
+"""Where in OpenFOAM's order, xx xy xz yy yz zz, VTK's xx yy zz xy yz xz stand."""
 
 
 class FoamPiece:
@@ -56,6 +59,13 @@ class FoamPiece:
         if grid is None or not grid.n_cells:
             raise PhysgtError(f"the mesh is empty: {self.polymesh} has no cells that can be read.")
         mesh, node, cell = self._keeper(grid)
+        names = self._reader.GetTimeNames()
+        time = names.GetValue(i) if names.GetNumberOfValues() else ""
+        for fields in (node, cell):
+            for name, values in fields.items():
+                # VTK sorts the components of a symmetric tensor, but for those of a uniform field.
+                if values.shape[1:] == (6,) and is_uniform(self.root / time / self.region / name):
+                    fields[name] = values[:, SYMMETRIC]
         return Snapshot(self._with_sets(mesh), node, cell)
 
     @cached_property

@@ -24,6 +24,9 @@ from physgt.mesh import Mesh
 from physgt.task import Field, Location
 from physgt.trajectory import Trajectory
 
+PACKED = {"scale_factor", "add_offset"}
+"""Attributes of netCDF by which the numbers of an array stand for others."""
+
 
 def members(path: Path) -> list[str]:
     """Names of the files of a family; none where the mapping file names one file."""
@@ -96,6 +99,11 @@ class _Reader:
             raise PhysgtError(f"no array '{name}'; there are {', '.join(self._there()) or 'none'}.")
         if found.dtype.kind not in "biuf":
             raise PhysgtError(f"array '{name}' holds {found.dtype}, expected numbers.")
+        packed = sorted(PACKED & getattr(found, "attrs", {}).keys())
+        if packed:
+            raise PhysgtError(
+                f"array '{name}' is packed ({', '.join(packed)}); write what it stands for."
+            )
         return found
 
     def _there(self) -> list[str]:
@@ -127,12 +135,14 @@ class _Reader:
     def _mesh(self) -> Mesh:
         said = self.said.mesh
         points = self._whole(said.points)
+        blocks = [(cells.type, self._cells(cells)) for cells in said.blocks]
+        num_cells = sum(len(nodes) for _, nodes in blocks)
         return Mesh.from_blocks(
             points,
-            [(cells.type, self._cells(cells)) for cells in said.blocks],
+            blocks,
             node_type=None if said.node_type is None else self._whole(said.node_type).ravel(),
-            node_sets={name: self._ids(array) for name, array in said.node_sets.items()},
-            cell_sets={name: self._ids(array) for name, array in said.cell_sets.items()},
+            node_sets={n: self._ids(array, len(points)) for n, array in said.node_sets.items()},
+            cell_sets={n: self._ids(array, num_cells) for n, array in said.cell_sets.items()},
         )
 
     def _cells(self, said: Cells) -> np.ndarray:
@@ -144,10 +154,12 @@ class _Reader:
             )
         return found.astype(np.int64) - said.first
 
-    def _ids(self, name: str) -> np.ndarray:
-        """Numbers, or a mask, of nodes or cells."""
+    def _ids(self, name: str, count: int) -> np.ndarray:
+        """Numbers, or a mask, of `count` nodes or cells."""
         found = self._whole(name).ravel()
-        return np.flatnonzero(found) if found.dtype == bool else found
+        # HDF5 has no truth values: MATLAB's and netCDF's are bytes.
+        is_mask = found.dtype == bool or (found.size == count > 2 and np.isin(found, (0, 1)).all())
+        return np.flatnonzero(found) if is_mask else found
 
     def _times(self) -> np.ndarray:
         said = self.said.time

@@ -13,6 +13,9 @@ from physgt.datasets.snapshots import Snapshot
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 
+SYMMETRIC = [(0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2)]
+"""The axes of a symmetric tensor's components, in VTK's order."""
+
 
 @dataclass(frozen=True, eq=False)
 class PlanarCase:
@@ -80,6 +83,13 @@ class PlanarCase:
         )
 
     def _turned(self, values: np.ndarray) -> np.ndarray:
+        """Vectors and tensors (n, 3), (n, 6) and (n, 9) in the plane's axes."""
+        axes = list(self.axes)
+        if values.shape[1:] == (6,):
+            places = {frozenset(pair): place for place, pair in enumerate(SYMMETRIC)}
+            return values[:, [places[frozenset((axes[i], axes[j]))] for i, j in SYMMETRIC]]
+        if values.shape[1:] == (9,):
+            return values.reshape(-1, 3, 3)[:, axes][:, :, axes].reshape(-1, 9)
         if values.shape[1:] != (3,):
             return values
         turned = values[:, self.axes]

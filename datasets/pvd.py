@@ -16,6 +16,9 @@ from physgt.datasets.vtk_bridge import to_pyvista
 from physgt.errors import PhysgtError
 from physgt.trajectory import Frame, Trajectory
 
+AGAIN = " again"
+"""Behind the name of a part whose name another has as well."""
+
 
 def read_pvd(path: Path) -> Trajectory:
     """All times of a collection, of files of any kind; parts are joined where they share points.
@@ -30,12 +33,13 @@ def read_pvd(path: Path) -> Trajectory:
             at_time = parts.setdefault(float(entry.get("timestep", "0")), {})
             name = entry.get("name") or f"part {entry.get('part', '0')}"
             while name in at_time:
-                name += " again"
+                name += AGAIN
             at_time[name] = path.parent / entry.attrib["file"]
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise PhysgtError(f"{path}: truncated or damaged collection, {error}.") from error
     if not parts:
         raise PhysgtError(f"{path}: lists no files; export the collection again.")
+    _check_listed_once(path, parts)
     times, read, join = list(parts.values()), snapshot_reader(), JoinParts()
 
     def read_time(i: int) -> Snapshot:
@@ -44,6 +48,18 @@ def read_pvd(path: Path) -> Trajectory:
         return join({name: read_snapshot(file) for name, file in times[i].items()})
 
     return trajectory_of(path, list(parts), read_time)
+
+
+def _check_listed_once(path: Path, parts: dict[float, dict[str, Path]]) -> None:
+    """Raise PhysgtError where a part is there twice at some times alone: results of a restart."""
+    most, fewest = (pick(parts, key=lambda time: len(parts[time])) for pick in (max, min))
+    again = [name for name in parts[most] if name.endswith(AGAIN)]
+    if again and len(parts[most]) > len(parts[fewest]):
+        first = parts[most][again[0].removesuffix(AGAIN)]
+        raise PhysgtError(
+            f"{path}: lists {first.name} and {parts[most][again[0]].name} for one part at "
+            f"{most:g} s, but one file at {fewest:g} s; after a restart, remove the older entry."
+        )
 
 
 def write_pvd(trajectory: Trajectory, path: str | PathLike[str]) -> None:

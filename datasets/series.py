@@ -14,6 +14,9 @@ from physgt.trajectory import Trajectory
 NUMBER = re.compile(r"\d+(?!.*\d)")
 """The last number in a file's stem."""
 
+DECIMAL = re.compile(r"\d+\.\d+(?!.*\d)")
+"""The same with what may be whole units before it."""
+
 
 def is_series(path: Path) -> bool:
     return path.is_dir() or not path.exists()
@@ -61,4 +64,18 @@ def _numbered_files(path: Path) -> dict[int, Path]:
             f"{path}: holds {len(series)} series of files; choose one, for example "
             f"'{folder / min(series)}'."
         )
-    return dict(sorted(next(iter(series.values())).items()))
+    files = dict(sorted(next(iter(series.values())).items()))
+    _check_not_decimals(path, files)
+    return files
+
+
+def _check_not_decimals(path: Path, files: dict[int, Path]) -> None:
+    """Raise PhysgtError where numbers may be digits behind a point: 0.5 comes after 0.25."""
+    found = [DECIMAL.search(file.stem) for file in files.values()]
+    decimals = [float(number[0]) for number in found if number is not None]
+    if len(decimals) == len(files) and decimals != sorted(decimals):
+        first = next(iter(files.values())).name
+        raise PhysgtError(
+            f"{path}: names such as {first} may end in times, as in 0.5 after 0.25, or in numbers; "
+            "list the files with their times in a .pvd or .series file."
+        )

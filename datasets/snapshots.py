@@ -38,7 +38,7 @@ def interpolated_onto(target: Mesh | str | None) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One time of a source, as it is there: points (N, 3), fields (N[, C]), (M[, C]) and ()."""
+    """One time of a source, as it is there: points (N, 3), fields (N[, C]), (M[, C]) and ([C])."""
 
     mesh: Mesh
     node: Arrays = field(default_factory=dict)
@@ -152,7 +152,7 @@ class _Layout:
         moving = any(not np.array_equal(s.mesh.points, first.mesh.points) for s in probes.values())
         dimension = 2 if planar else 3
         entries = [_Entry(Field("points", dimension, "m", dtype="float64"), "")] if moving else []
-        taken, left_out = {"points", "time", "node_type"}, []
+        taken, left_out = {"points", "time", "node", "cell", "node_type"}, []
         mesh = replace(first.mesh, points=first.mesh.points[:, :dimension])
         locations: tuple[Location, ...] = ("node", "cell", "global")
         for location in locations:
@@ -262,6 +262,7 @@ def _own_name(name: str, location: Location, taken: set[str]) -> str:
 def _declare(name: str, location: Location, found: list[np.ndarray], planar: bool) -> Field:
     vector = location != "global" and all(values.shape[1:] == (3,) for values in found)
     flat = planar and vector and not any(values[:, 2].any() for values in found)
-    components = 1 if found[0].ndim < 2 else found[0].shape[1]
+    shape = found[0].shape if location == "global" else found[0].shape[1:]
+    components = shape[0] if shape else 1
     dtype = np.result_type(*(values.dtype for values in found))
     return Field(name, 2 if flat else components, location=location, dtype=dtype.name)

@@ -5,10 +5,12 @@ Source: "VTK File Formats", the appendix of The VTK User's Guide.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyvista as pv
@@ -19,6 +21,7 @@ from vtkmodules.vtkIOGeometry import vtkAVSucdReader
 from physgt.datasets.legacy_ascii import check_ascii_end
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name
+from physgt.datasets.parts import Parts
 from physgt.datasets.snapshots import Snapshot
 from physgt.datasets.vtk_bridge import from_pyvista
 from physgt.datasets.vtk_xml import XML_SUFFIXES, check_components
@@ -32,15 +35,43 @@ PIECES = (".pvtu", ".pvtp")
 TIME = "TimeValue"
 """Where VTK and ParaView keep the time of a file, in its field data."""
 
+GHOSTS, REPEATED = "vtkGhostType", 1
+"""Cell data, and its bit that says that another piece of a parallel run has the cell as well."""
+
+LEGACY_TIME = re.compile(rb"^TimeValue 1 1 (\w+)\s*?\n([^\n]*)", re.MULTILINE)
+LEGACY_TYPES = {b"double": ">f8", b"float": ">f4"}
+LEGACY_HEAD = 4096
+"""Bytes in which a legacy file tells its time."""
+
 
 def read_vtk_file(path: Path) -> Snapshot:
-    """The grid of one file. Global values are one-number arrays of its field data.
+    """The grid of one file, without ghost cells. Pieces are joined where points of two coincide.
+    Global values are arrays of the field data with one tuple.
 
     Raises PhysgtError for whatever VTK reports while reading, for an empty grid and for unknown
     cell types.
     """
     with vtk_errors(path):
-        return snapshot_of(_read_grid(path))
+        if path.suffix.lower() not in PIECES:
+            return snapshot_of(_read_grid(path))
+        grids = [_read_grid(file) for file in _pieces(path)]
+        pieces = [snapshot_of_grid(grid) for grid in grids if grid.n_cells]
+        if not pieces:
+            raise PhysgtError("none of its pieces has cells.")
+        whole = Parts.coinciding([piece.mesh for piece in pieces]).joined(pieces)
+        mesh, cell = keep_main_cells(whole.mesh, whole.cell)
+        return replace(whole, mesh=mesh, cell=cell)
+
+
+def _pieces(path: Path) -> list[Path]:
+    try:
+        listed = [piece.get("Source", "") for piece in ElementTree.parse(path).iter("Piece")]
+    except ElementTree.ParseError as error:
+        raise PhysgtError(f"truncated or damaged XML, {error}.") from error
+    for name in listed:
+        if not (path.parent / name).is_file():
+            raise PhysgtError(f"names {name}, which isn't there; copy it as well.")
+    return [path.parent / name for name in listed]
 
 
 def _read_grid(path: Path) -> pv.DataSet:
@@ -53,15 +84,7 @@ def _read_grid(path: Path) -> pv.DataSet:
         check_ascii_end(path)
     if path.suffix.lower() in XML_SUFFIXES:
         check_components(path)
-    grid = pv.get_reader(path).read()
-    return merge_points(grid) if path.suffix.lower() in PIECES else grid
-
-
-def merge_points(grid: pv.DataSet) -> pv.UnstructuredGrid:
-    """The grid with one point where pieces of a parallel run repeat it, and without ghost cells."""
-    grid = grid.cast_to_unstructured_grid()
-    grid.RemoveGhostCells()
-    return grid.clean(tolerance=0, remove_unused_points=False, produce_merge_map=False)
+    return pv.get_reader(path).read()
 
 
 def snapshot_of(grid: pv.DataSet) -> Snapshot:
@@ -72,26 +95,49 @@ def snapshot_of(grid: pv.DataSet) -> Snapshot:
 
 
 def snapshot_of_grid(grid: pv.DataSet) -> Snapshot:
-    """All cells, with their data and the one-number arrays of the field data."""
+    """All cells but ghosts, with their data and the arrays of one tuple of the field data."""
+    if (np.asarray(grid.cell_data.get(GHOSTS, 0)) & REPEATED).any():
+        grid = grid.cast_to_unstructured_grid()
+        grid.RemoveGhostCells()
     mesh, node, cell = from_pyvista(grid, planar=False)
     constant = {
-        name: np.asarray(values)[0]
+        name: np.squeeze(np.asarray(values))
         for name, values in grid.field_data.items()
-        if np.asarray(values).dtype.kind in "iuf" and np.shape(values) in ((1,), (1, 1))
+        if np.asarray(values).dtype.kind in "iuf" and len(values) == 1 and name != TIME
     }
-    constant.pop(TIME, None)
-    return Snapshot(mesh, node, cell, {k: np.reshape(v, ()) for k, v in constant.items()})
+    for arrays in (node, cell):
+        arrays.pop(GHOSTS, None)
+    return Snapshot(mesh, node, cell, constant)
 
 
 def time_of_vtk_file(path: Path) -> float | None:
-    """The time that an XML file says it belongs to, from its head alone."""
-    if path.suffix.lower() not in VTK_SUFFIXES or path.suffix.lower() == ".vtk":
+    """The time that a file says it belongs to, from its head alone."""
+    if path.suffix.lower() not in VTK_SUFFIXES:
         return None
+    if path.suffix.lower() == ".vtk":
+        return _time_of_legacy_file(path)
+    if path.suffix.lower() in PIECES:
+        with errors_name(path):
+            return next(map(time_of_vtk_file, _pieces(path)), None)
     with vtk_errors(path):
         reader = pv.get_reader(path).reader
         reader.UpdateInformation()
         times = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
     return None if not times else float(times[0])
+
+
+def _time_of_legacy_file(path: Path) -> float | None:
+    with path.open("rb") as file:
+        head = file.read(LEGACY_HEAD)
+    found = LEGACY_TIME.search(head)
+    if found is None:
+        return None
+    try:
+        if head.splitlines()[2].strip().upper() == b"ASCII":
+            return float(found[2].split()[0])
+        return float(np.frombuffer(head, LEGACY_TYPES[found[1]], 1, found.start(2))[0])
+    except (ValueError, KeyError, IndexError) as error:
+        raise PhysgtError(f"{path}: tells its time in a way that can't be read.") from error
 
 
 @contextmanager

@@ -1,19 +1,21 @@
 """XDMF: XML that tells where in HDF5 or binary files meshes and fields lie.
 
 meshio reads its own layout of time series and single grids; VTK reads the others, for example
-FEniCSx's and files with hyperslabs.
+FEniCSx's, single grids that tell a time, and files with hyperslabs.
 
 Source: "XDMF Model and Format", xdmf.org.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import h5py
 import pyvista as pv
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
 
 from physgt.datasets.meshio_bridge import XDMFSeries, read_mesh_file
 from physgt.datasets.snapshots import Snapshot, trajectory_of
@@ -33,7 +35,8 @@ def read_xdmf(path: Path) -> Trajectory:
     except ElementTree.ParseError as error:
         raise PhysgtError(f"{path}: truncated or damaged XDMF, {error}.") from error
     series = [grid for grid in grids if grid.get("CollectionType") == "Temporal"]
-    if not series and len(grids) == 1 and grids[0].get("GridType", "Uniform") == "Uniform":
+    single = not series and len(grids) == 1 and grids[0].get("GridType", "Uniform") == "Uniform"
+    if single and grids[0].find("Time") is None and _is_plain(grids):
         return trajectory_of(path, [0.0], lambda _: read_mesh_file(path))
     if _is_meshios(grids, series):
         own = XDMFSeries(path)
@@ -54,7 +57,18 @@ def _is_meshios(grids: list[ElementTree.Element], series: list[ElementTree.Eleme
         return False
     tags = {child.tag.rpartition("}")[2] for time in series[0] for child in time}
     nested = series[0].find(".//DataItem/DataItem")
-    return tags <= {"include", "Time", "Attribute"} and nested is None
+    return tags <= {"include", "Time", "Attribute"} and nested is None and _is_plain(grids)
+
+
+def _is_plain(grids: list[ElementTree.Element]) -> bool:
+    """Whether no binary data have what meshio ignores: another byte order, or a start."""
+    items = [item for grid in grids for item in grid.iter("DataItem")]
+    binary = [item for item in items if item.get("Format", "").lower() == "binary"]
+    return all(
+        item.get("Endian", "Native").lower() in ("native", sys.byteorder)
+        and item.get("Seek", "0") == "0"
+        for item in binary
+    )
 
 
 def _check_heavy_data(path: Path, grids: list[ElementTree.Element]) -> None:
@@ -72,7 +86,8 @@ def _check_heavy_data(path: Path, grids: list[ElementTree.Element]) -> None:
 
 def _read_with_vtk(path: Path, series: dict[str, set[str]]) -> Trajectory:
     with vtk_errors(path):
-        reader = pv.get_reader(path).reader
+        reader = vtkXdmfReader()
+        reader.SetFileName(str(path))
         reader.UpdateInformation()
         times = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
     steps = times or (0.0,)

@@ -65,9 +65,13 @@ class FrameArray(BackendArray):
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         times, rest = key[0], key[1:]
         if not isinstance(times, slice):
-            return self.read(int(times))[rest]
-        frames = [self.read(i)[rest] for i in range(*times.indices(self.shape[0]))]
+            return self._frame(int(times))[rest]
+        frames = [self._frame(i)[rest] for i in range(*times.indices(self.shape[0]))]
         return np.stack(frames) if frames else np.empty((0, *self.shape[1:]), self.dtype)[:, *rest]
+
+    def _frame(self, index: int) -> np.ndarray:
+        """In this machine's byte order, whatever the file's is."""
+        return np.asarray(self.read(index), dtype=self.dtype)
 
 
 def lazy_variable(

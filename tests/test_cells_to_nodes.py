@@ -34,6 +34,15 @@ def test_a_node_gets_the_mean_of_the_cells_that_it_is_in() -> None:
     np.testing.assert_array_equal(moved.frame(0)["material"], [1.5, 1, 1.5, 2, np.nan])
 
 
+def test_a_collapsed_cell_counts_once_at_its_double_node() -> None:
+    cells = [("quad", np.array([[0, 1, 2, 2]])), ("triangle", np.array([[0, 2, 3]]))]
+    mesh = Mesh.from_blocks(POINTS, cells)
+    fields = {"heat": np.array([[1.0, 3.0]])}
+    trajectory = Trajectory.from_arrays(mesh, np.zeros(1), {}, cell_fields=fields)
+    means = cells_to_nodes(trajectory).frame(0)["heat"]
+    np.testing.assert_array_equal(means, [2, 1, 2, 3, np.nan])
+
+
 def test_means_are_those_of_vtk() -> None:
     random = np.random.default_rng(0)
     grid = pv.ImageData(dimensions=(5, 4, 3)).cast_to_unstructured_grid()

@@ -68,6 +68,24 @@ def test_autosaved_data_are_times_in_the_order_of_their_flow_time(room: Path) ->
     assert open_trajectory(room).times.tolist() == [5, 10, 20]
 
 
+def test_data_of_one_flow_time_are_named_rather_than_numbered(room: Path) -> None:
+    for number, time in ((10, 0.1), (20, 0.2), (21, 0.2)):
+        copy = room.with_name(f"room-{number:05d}.dat.h5")
+        set_flow_time(Path(shutil.copyfile(room.with_name("room.dat.h5"), copy)), time)
+    with pytest.raises(PhysgtError, match=r"21\.dat\.h5: has the flow time 0\.2 s, as room-00020"):
+        open_trajectory(room)
+
+
+def test_data_of_another_case_whose_name_goes_on_are_not_times_of_this_one(room: Path) -> None:
+    data = room.with_name("room.dat.h5")
+    for name, time in (("room-00010", 0.1), ("room-00020", 0.2), ("room-hot-00030", 0.3)):
+        set_flow_time(Path(shutil.copyfile(data, room.with_name(f"{name}.dat.h5"))), time)
+    for name in ("room-hot", "room-00010"):
+        shutil.copyfile(room, room.with_name(f"{name}.cas.h5"))
+    np.testing.assert_allclose(open_trajectory(room).times, [0.1, 0.2])
+    np.testing.assert_allclose(open_trajectory(room.with_name("room-hot.cas.h5")).times, [0.3])
+
+
 def test_fields_of_some_cells_are_named_and_those_of_another_size_refused(room: Path) -> None:
     data = room.with_name("room.dat.h5")
     with h5py.File(data, "r+") as content:

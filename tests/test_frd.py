@@ -69,6 +69,32 @@ def test_middle_nodes_lie_where_vtk_expects_them() -> None:
         np.testing.assert_allclose(middles, mesh.points[nodes[ends]].mean(axis=1), atol=1e-6)
 
 
+def test_a_quadratic_beam_has_its_middle_node_last_as_calculix_writes_it(tmp_path: Path) -> None:
+    # What CalculiX 2.20 writes of *ELEMENT, TYPE=B32: 1, 1, 2, 3 with node 2 in the middle.
+    nodes = "".join(
+        f" -1{n:10d}{x:12.5E}{0:12.5E}{0:12.5E}\n" for n, x in enumerate((0, 0.5, 1), 1)
+    )
+    (tmp_path / "beam.frd").write_text(
+        f"    1C\n    2C{3:30d}{1:38d}\n{nodes} -3\n    3C{1:30d}{1:38d}\n"
+        " -1         1   12    0    1\n -2         1         3         2\n -3\n 9999\n"
+    )
+    mesh = open_trajectory(tmp_path / "beam.frd").mesh
+    assert mesh.cell_types.tolist() == [21]
+    assert mesh.points[mesh.connectivity, 0].tolist() == [0, 1, 0.5]
+
+
+@pytest.mark.parametrize(("number", "name"), [(2, "frequency"), (4, "buckling")])
+def test_shapes_of_modes_are_not_taken_for_times(number: int, name: str, tmp_path: Path) -> None:
+    lines = (DATA / "beam.frd").read_text().splitlines(keepends=True)
+    heads = "".join(
+        line[:56] + f"{number:2d}" + line[58:] if line.startswith("  100C") else line
+        for line in lines
+    )
+    (tmp_path / "modes.frd").write_text(heads)
+    with pytest.raises(PhysgtError, match=rf"modes\.frd: DISP .* a shape of a {name} analysis"):
+        open_trajectory(tmp_path / "modes.frd")
+
+
 def test_exponents_of_three_digits_which_break_the_columns_are_read(tmp_path: Path) -> None:
     text = (DATA / "quadratic.frd").read_text()
     where = text.rindex(" -1         7")

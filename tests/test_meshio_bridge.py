@@ -162,3 +162,65 @@ def test_nastran_cards_without_their_end_are_an_error_at_once(tmp_path: Path, te
     (tmp_path / "cut.bdf").write_text(text)
     with pytest.raises(PhysgtError, match=r"cut\.bdf: no line ENDDATA"):
         open_trajectory(tmp_path / "cut.bdf")
+
+
+def test_a_cell_in_several_physical_groups_is_in_the_set_of_each(tmp_path: Path) -> None:
+    (tmp_path / "plate.msh").write_text(
+        '$MeshFormat\n4.1 0 8\n$EndMeshFormat\n$PhysicalNames\n3\n1 1 "wall"\n1 2 "heated"\n'
+        '2 3 "body"\n$EndPhysicalNames\n$Entities\n0 2 1 0\n1 0 0 0 1 0 0 2 1 2 0\n'
+        "2 0 0 0 0 1 0 1 1 0\n1 0 0 0 1 1 0 1 3 0\n$EndEntities\n$Nodes\n1 3 1 3\n2 1 0 3\n"
+        "1\n2\n3\n0 0 0\n1 0 0\n0 1 0\n$EndNodes\n$Elements\n3 3 1 3\n1 1 1 1\n1 1 2\n1 2 1 1\n"
+        "2 1 3\n2 1 2 1\n3 1 2 3\n$EndElements\n"
+    )
+    mesh = open_trajectory(tmp_path / "plate.msh").mesh
+    sets = {name: ids.tolist() for name, ids in mesh.node_sets.items()}
+    assert sets == {"wall": [0, 1, 2], "heated": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "again", "message"),
+    [
+        ("54321", False, "'T' gives its values in another order"),
+        ("12345", True, "'T' is there more than once"),
+    ],
+)
+def test_data_of_gmsh_that_meshio_would_misplace_are_refused(
+    numbers: str, again: bool, message: str, tmp_path: Path
+) -> None:
+    rows = "".join(f"{n} {n}0.0\n" for n in numbers)
+    section = f'$NodeData\n1\n"T"\n1\n0.5\n3\n0\n1\n{len(numbers)}\n{rows}$EndNodeData\n'
+    path = tmp_path / "pipe.msh"
+    path.write_text(GMSH + section * (1 + again))
+    with pytest.raises(PhysgtError, match=rf"pipe\.msh: .*{message}"):
+        open_trajectory(path)
+
+
+def test_data_of_gmsh_in_the_order_of_the_numbers_are_read(tmp_path: Path) -> None:
+    rows = "".join(f"{n} {n}0.0\n" for n in range(1, 6))
+    section = f'$NodeData\n1\n"T"\n1\n0.5\n3\n0\n1\n5\n{rows}$EndNodeData\n'
+    (tmp_path / "text.msh").write_text(GMSH + section)
+    assert open_trajectory(tmp_path / "text.msh").frame(0)["T"].tolist() == [10, 20, 30, 40, 50]
+    data = {"T": np.arange(5.0)}
+    mesh = meshio.Mesh(POINTS, [("tetra", [[0, 1, 2, 3], [1, 2, 3, 4]])], point_data=data)
+    meshio.write(tmp_path / "binary.msh", mesh, file_format="gmsh22", binary=True)
+    assert open_trajectory(tmp_path / "binary.msh").frame(0)["T"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_nodes_of_nastran_in_a_coordinate_system_of_their_own_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ring.bdf"
+    cards = "BEGIN BULK\nCORD2C,7,,0.,0.,0.,0.,0.,1.\n,1.,0.,0.\n"
+    for n, (radius, angle) in enumerate([(1, 0), (1, 90), (2, 90)], start=1):
+        cards += f"GRID,{n},7,{radius}.0,{angle}.0,0.0\n"
+    path.write_text(cards + "CTRIA3,1,1,1,2,3\nENDDATA\n")
+    with pytest.raises(PhysgtError, match=r"ring\.bdf: has nodes in coordinate systems"):
+        open_trajectory(path)
+
+
+def test_several_zones_of_tecplot_are_refused_rather_than_cut_to_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "flow.dat"
+    zone = "ZONE N=3, E=1, F=FEPOINT, ET=TRIANGLE\n0 0 1\n1 0 2\n0 1 3\n1 2 3\n"
+    path.write_text('VARIABLES = "X" "Y" "P"\n' + zone)
+    assert open_trajectory(path).frame(0)["P"].tolist() == [1, 2, 3]
+    path.write_text('VARIABLES = "X" "Y" "P"\n' + zone + zone)
+    with pytest.raises(PhysgtError, match=r"flow\.dat: holds 2 zones"):
+        open_trajectory(path)

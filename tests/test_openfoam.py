@@ -382,3 +382,40 @@ def test_a_field_of_another_size_is_named(small: Path) -> None:
     path.write_text(re.sub(r"\n36\n\(\n[^\n]*\n", "\n35\n(\n", path.read_text()))
     with pytest.raises(PhysgtError, match="mesh = 36, field = 35 in p"):
         open_trajectory(small / "box")
+
+
+@pytest.mark.parametrize(
+    ("head", "value"), [('#includeEtc "caseDicts/setConstraintTypes"', "(0 0 0)"), ("", "$Uin")]
+)
+def test_a_start_that_vtk_cannot_expand_says_how_to_go_on(
+    small: Path, head: str, value: str
+) -> None:
+    case = small / "box"
+    (case / "0" / "U").write_text(
+        "FoamFile { version 2.0; format ascii; class volVectorField; object U; }\nUin (1 0 0);\n"
+        f"dimensions [0 1 -1 0 0 0 0]; internalField uniform {value};\n"
+        f"boundaryField {{ {head}\n}}\n"
+    )
+    with pytest.raises(PhysgtError, match=r"box: VTK can't expand.*0/U.*rename the folder"):
+        open_trajectory(case)
+    (case / "0").rename(case / "0.orig")
+    assert open_trajectory(case).times.tolist() == [0.01, 0.02]
+
+
+def test_symmetric_tensors_have_vtks_order_whether_uniform_or_not(small: Path) -> None:
+    case = small / "box"
+    count = open_trajectory(case).mesh.num_cells
+    row = "(1 2 3 4 5 6)"  # OpenFOAM's xx xy xz yy yz zz
+    values = {
+        "0": f"uniform {row}",
+        "0.01": f"nonuniform List<symmTensor> {count}({' '.join([row] * count)})",
+        "0.02": f"uniform {row}",
+    }
+    for time, told in values.items():
+        (case / time / "R").write_text(
+            "FoamFile { version 2.0; format ascii; class volSymmTensorField; object R; }\n"
+            f"dimensions [0 2 -2 0 0 0 0]; internalField {told}; boundaryField {{}}\n"
+        )
+    trajectory = open_trajectory(case)
+    for i in range(3):
+        assert np.unique(trajectory.frame(i)["R"], axis=0).tolist() == [[1, 4, 6, 2, 5, 3]]

@@ -122,6 +122,39 @@ def test_what_does_not_fit_is_named_and_not_reshaped(
         open_trajectory(path)
 
 
+def write_hdf5(folder: Path, heat: np.ndarray, left: np.ndarray) -> Path:
+    """The mesh of write_npz as HDF5, with one field."""
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["x"] = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float)
+        file["tri"], file["heat"], file["left"] = [[0, 1, 2], [0, 2, 3]], heat, left
+    (folder / "mine.toml").write_text(
+        'files = "a.h5"\n[mesh]\npoints = "x"\nnode_sets = { left = "left" }\n'
+        'cells = { array = "tri", type = "triangle" }\n[time]\ndt = 1.0\n'
+        '[fields]\nheat = { array = "heat", dims = ["time", "node"] }\n'
+    )
+    return folder / "mine.toml"
+
+
+def test_truth_values_that_hdf5_has_as_bytes_are_a_mask(tmp_path: Path) -> None:
+    path = write_hdf5(tmp_path, np.zeros((2, 4)), np.array([1, 0, 0, 1], np.uint8))
+    assert open_trajectory(path).mesh.node_sets["left"].tolist() == [0, 3]
+
+
+def test_numbers_in_another_byte_order_come_in_this_machines(tmp_path: Path) -> None:
+    path = write_hdf5(tmp_path, np.arange(8.0).reshape(2, 4).astype(">f4"), LEFT)
+    values = open_trajectory(path).frame(1)["heat"]
+    assert values.dtype.isnative
+    assert values.tolist() == [4, 5, 6, 7]
+
+
+def test_packed_numbers_of_netcdf_are_refused_rather_than_taken_as_they_are(tmp_path: Path) -> None:
+    path = write_hdf5(tmp_path, np.zeros((2, 4), np.int16), LEFT)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["heat"].attrs["scale_factor"] = 0.1
+    with pytest.raises(PhysgtError, match=r"a\.h5: array 'heat' is packed \(scale_factor\)"):
+        open_trajectory(path)
+
+
 def test_an_array_that_claims_more_than_its_file_can_hold_is_refused(tmp_path: Path) -> None:
     path = write_npz(tmp_path, 'p = { array = "p" }', p=np.zeros((3, 4)), left=LEFT)
     data = (tmp_path / "a.npz").read_bytes()

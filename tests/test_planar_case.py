@@ -64,6 +64,23 @@ def test_the_front_holds_each_cell_once_with_its_values_and_its_nodes_counterclo
     assert front.cell["u"].tolist() == [[1, 2, 0], [3, 4, 0]]
 
 
+@pytest.mark.parametrize("normal", [0, 1, 2])
+def test_tensors_are_turned_into_the_plane_as_vectors_are(normal: int) -> None:
+    mesh, sides = layer(normal)
+    a, b = (axis for axis in range(3) if axis != normal)
+    full = np.arange(9.0).reshape(3, 3)
+    xx, yy, zz, xy, yz, xz = 1.0, 2.0, 3.0, 4.0, 5.0, 6.0
+    symmetric = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    fields = {"G": full.reshape(1, 9), "R": np.array([[xx, yy, zz, xy, yz, xz]])}
+    fields = {name: np.repeat(values, 2, axis=0) for name, values in fields.items()}
+    front = PlanarCase.of(mesh, sides).front(Snapshot(mesh, cell=fields))
+    turned = front.cell["G"][0].reshape(3, 3)
+    np.testing.assert_array_equal(turned[:2, :2], full[np.ix_((a, b), (a, b))])
+    assert turned[2, 2] == full[normal, normal]
+    in_plane = [symmetric[a, a], symmetric[b, b], symmetric[normal, normal], symmetric[a, b]]
+    assert front.cell["R"][0, :4].tolist() == in_plane
+
+
 def test_two_layers_are_refused() -> None:
     points = np.array([[x, y, z] for z in (0, 1, 2) for x, y in OUTLINE[:4]], dtype=float)
     hexahedra = np.array([[0, 1, 2, 3, 4, 5, 6, 7], [4, 5, 6, 7, 8, 9, 10, 11]])

@@ -8,6 +8,8 @@ import pyvista as pv
 
 from physgt.datasets.pvd import read_pvd, write_pvd
 from physgt.errors import PhysgtError
+from physgt.task import Field
+from physgt.trajectory import Trajectory
 from sample_trajectories import solid, solid_moving
 
 
@@ -30,6 +32,16 @@ def test_what_is_written_is_what_is_read_here_and_by_pyvista(tmp_path: Path, sam
                 np.testing.assert_array_equal(grid[name], values)
 
 
+def test_a_global_vector_comes_back(tmp_path: Path) -> None:
+    sample = solid()
+    field = Field("force", 3, "N", "global", dtype="float64")
+    trajectory = Trajectory.from_frames(
+        sample.mesh, sample.times, [field], lambda i: {"force": np.array([i, 1.0, 2.0])}
+    )
+    write_pvd(trajectory, tmp_path / "out.pvd")
+    assert read_pvd(tmp_path / "out.pvd").frame(1)["force"].tolist() == [1, 1, 2]
+
+
 def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) -> None:
     image = pv.ImageData(dimensions=(5, 2, 1)).cast_to_unstructured_grid()
     image["x"] = image.points[:, 0].copy()
@@ -46,6 +58,17 @@ def test_parts_of_one_time_are_joined_where_they_share_points(tmp_path: Path) ->
     assert (trajectory.mesh.num_points, trajectory.mesh.num_cells) == (10, 4)
     np.testing.assert_array_equal(trajectory.frame(0)["x"], trajectory.mesh.points[:, 0])
     assert trajectory.mesh.cell_sets["part 1"].tolist() == [2, 3]
+
+
+def test_a_time_that_a_restart_wrote_again_is_named(tmp_path: Path) -> None:
+    entries = ""
+    for i, time in enumerate((0, 1, 1, 2)):
+        pv.Plane(i_resolution=1, j_resolution=1).save(tmp_path / f"flow_{i}.vtp")
+        entries += f'<DataSet timestep="{time}" part="0" file="flow_{i}.vtp"/>'
+    path = tmp_path / "flow.pvd"
+    path.write_text(f'<VTKFile type="Collection"><Collection>{entries}</Collection></VTKFile>')
+    with pytest.raises(PhysgtError, match=r"lists flow_1\.vtp and flow_2\.vtp for one part at 1 s"):
+        read_pvd(path)
 
 
 def test_a_truncated_or_empty_collection_and_a_missing_file_are_named(tmp_path: Path) -> None:

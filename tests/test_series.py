@@ -59,6 +59,15 @@ def test_files_that_meshio_reads_make_a_series_as_well(tmp_path: Path) -> None:
     assert open_trajectory(tmp_path).fields["p"][:, 0].values.tolist() == [0, 1, 2]
 
 
+def test_numbers_that_may_be_digits_behind_a_point_are_not_put_in_a_wrong_order(
+    tmp_path: Path,
+) -> None:
+    for time in (0.1, 0.25, 0.5):
+        pv.Plane(i_resolution=1, j_resolution=1).save(tmp_path / f"flow_t{time}.vtp")
+    with pytest.raises(PhysgtError, match=r"flow_t0\.1\.vtp may end in times"):
+        open_trajectory(tmp_path)
+
+
 def test_a_mesh_that_changes_is_refused_with_the_step(shared_data: Path) -> None:
     with pytest.raises(PhysgtError, match=r"time number 1 \(1 s\) has 7028 points and 6025 cells"):
         open_trajectory(shared_data / "files" / "ucd_changing_mesh")

@@ -145,6 +145,18 @@ def test_names_that_files_or_trajectories_need_for_themselves_are_changed() -> N
     assert trajectory.frame(0)["p_cell"].tolist() == [1, 1]
 
 
+def test_fields_called_as_the_axes_of_a_trajectory_are_kept() -> None:
+    trajectory = of([Snapshot(square(), {"node": np.arange(4.0)}, {"cell": np.ones(2)})])
+    assert [field.name for field in trajectory.declared()] == ["node_node", "cell_cell"]
+    assert trajectory.frame(0)["node_node"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_global_vector_is_one_value_with_components() -> None:
+    trajectory = of([Snapshot(square(), constant={"force": np.array([1.0, 2.0, 3.0])})])
+    assert [(f.location, f.components) for f in trajectory.declared()] == [("global", 3)]
+    assert trajectory.frame(0)["force"].tolist() == [1, 2, 3]
+
+
 def test_whole_numbers_called_node_type_are_the_node_types() -> None:
     trajectory = of([Snapshot(square(), {"node_type": np.array([4, 0, 5, 6])})])
     assert trajectory.mesh.node_type.tolist() == [4, 0, 5, 6]

@@ -74,11 +74,59 @@ def test_pieces_of_a_parallel_run_share_their_points(shared_data: Path, tmp_path
     assert mesh.num_points == len(np.unique(grid.points, axis=0)) < grid.n_points
 
 
-def test_the_time_of_a_file_is_its_time_value(tmp_path: Path) -> None:
-    grid = grid_of(pv.UnstructuredGrid)
+def write_pieces(path: Path, pieces: list[pv.UnstructuredGrid]) -> None:
+    for i, piece in enumerate(pieces):
+        piece.save(path.with_name(f"{path.stem}_{i}.vtu"))
+    sources = "".join(f'<Piece Source="{path.stem}_{i}.vtu"/>' for i in range(len(pieces)))
+    path.write_text(
+        '<VTKFile type="PUnstructuredGrid" version="1.0" byte_order="LittleEndian">'
+        '<PUnstructuredGrid GhostLevel="0"><PPointData><PDataArray type="Float64" Name="a"/>'
+        '</PPointData><PPoints><PDataArray type="Float64" NumberOfComponents="3"/></PPoints>'
+        f"{sources}</PUnstructuredGrid></VTKFile>"
+    )
+
+
+def squares(*corners: float) -> pv.UnstructuredGrid:
+    """A unit square from each x, with points and values of its own: 0, 1, 2, ..."""
+    places = [(x + dx, dy, 0) for x in corners for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    cells = np.concatenate([[4, *range(4 * i, 4 * i + 4)] for i in range(len(corners))])
+    grid = pv.UnstructuredGrid(cells, [9] * len(corners), np.array(places, dtype=float))
+    grid["a"] = np.arange(4.0 * len(corners))
+    return grid
+
+
+def test_a_crack_within_a_piece_stays_open_with_the_values_of_both_sides(tmp_path: Path) -> None:
+    write_pieces(tmp_path / "crack.pvtu", [squares(0, 1), squares(2)])
+    trajectory = open_trajectory(tmp_path / "crack.pvtu")
+    assert (trajectory.mesh.num_points, trajectory.mesh.num_cells) == (8 + 2, 3)
+    assert trajectory.frame(0)["a"][[1, 4]].tolist() == [1, 4]
+
+
+def test_ghost_cells_are_not_counted_twice(tmp_path: Path) -> None:
+    left, right = squares(0, 1), squares(1, 2)
+    left.cell_data["vtkGhostType"] = np.array([0, 1], np.uint8)
+    right.cell_data["vtkGhostType"] = np.array([0, 0], np.uint8)
+    write_pieces(tmp_path / "two.pvtu", [left, right])
+    listed = "".join(f'<DataSet timestep="0" part="{i}" file="two_{i}.vtu"/>' for i in range(2))
+    collection = f'<VTKFile type="Collection"><Collection>{listed}</Collection></VTKFile>'
+    (tmp_path / "two.pvd").write_text(collection)
+    pv.MultiBlock({"left": left, "right": right}).save(tmp_path / "two.vtm")
+    for suffix in (".pvtu", ".pvd", ".vtm"):
+        trajectory = open_trajectory(tmp_path / f"two{suffix}")
+        assert trajectory.mesh.num_cells == 3
+        assert "vtkGhostType" not in trajectory.fields
+    assert open_trajectory(tmp_path / "two_0.vtu").mesh.num_cells == 1
+
+
+@pytest.mark.parametrize("name", ["at.vtu", "text.vtk", "binary.vtk", "pieces.pvtu"])
+def test_the_time_of_a_file_is_its_time_value(name: str, tmp_path: Path) -> None:
+    grid = squares(0)
     grid.field_data["TimeValue"] = [0.25]
-    grid.save(tmp_path / "at.vtu")
-    assert open_trajectory(tmp_path / "at.vtu").times.tolist() == [0.25]
+    if name == "pieces.pvtu":
+        write_pieces(tmp_path / name, [grid])
+    else:
+        grid.save(tmp_path / name, binary=name != "text.vtk")
+    assert open_trajectory(tmp_path / name).times.tolist() == [0.25]
 
 
 def test_binary_avs_ucd_is_read_although_abaqus_has_the_same_ending(shared_data: Path) -> None:

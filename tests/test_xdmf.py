@@ -96,6 +96,29 @@ def test_a_single_grid_is_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert trajectory.frame(0)["p"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_single_grid_has_the_time_that_it_tells(tmp_path: Path) -> None:
+    grid = SINGLE_GRID.format(name="p", time=3.5, values="1 2 3")
+    path = tmp_path / "one.xdmf"
+    path.write_text(f'<Xdmf Version="3.0"><Domain>{grid}</Domain></Xdmf>')
+    trajectory = open_trajectory(path)
+    assert trajectory.times.tolist() == [3.5]
+    assert trajectory.frame(0)["p"].tolist() == [1, 2, 3]
+
+
+def test_binary_data_in_another_byte_order_behind_others(tmp_path: Path) -> None:
+    np.array([9, 1, 2, 3], ">f8").tofile(tmp_path / "p.bin")
+    item = (
+        '<DataItem Dimensions="3" NumberType="Float" Precision="8" Format="Binary" Endian="Big" '
+        'Seek="8">p.bin</DataItem>'
+    )
+    grid = SINGLE_GRID.format(name="p", time=0, values="")
+    grid = grid.replace('<DataItem Dimensions="3" Format="XML"></DataItem>', item)
+    grid = grid.replace('<Time Value="0"/>', "")
+    path = tmp_path / "one.xdmf"
+    path.write_text(f'<Xdmf Version="3.0"><Domain>{grid}</Domain></Xdmf>')
+    assert open_trajectory(path).frame(0)["p"].tolist() == [1, 2, 3]
+
+
 def test_several_collections_are_the_fields_of_one_trajectory(tmp_path: Path) -> None:
     collections = ""
     for name, offset in (("velocity", 0), ("pressure", 10)):
