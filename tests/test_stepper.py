@@ -154,6 +154,21 @@ def test_a_stepper_writes_nothing_into_arrays_that_it_gave_or_got(heat):
         before[0] = 1.0
 
 
+def test_what_a_stepper_gives_may_be_changed_by_who_got_it(heat):
+    stepper = Stepper(simulator_of(HEAT), heat)
+    saved, points = stepper.save_state(), heat.mesh.points.copy()
+    stepper.frame()["temperature"][:] = 0.0  # to other units, say
+    stepper.coordinates()[:] *= 1000.0
+    stepper.ids("rim")[:] += 1
+    for _ in range(2):
+        np.testing.assert_array_equal(
+            stepper.get_field("temperature", on="rim"),
+            heat.frame(0)["temperature"][np.flatnonzero(heat.mesh.node_type)],
+        )
+        stepper.restore_state(saved)
+    np.testing.assert_array_equal(stepper.coordinates(), points)
+
+
 def test_coordinates_and_ids_of_a_set_are_those_of_its_values(heat):
     stepper = Stepper(simulator_of(HEAT), heat)
     rim = heat.mesh.node_sets["rim"]

@@ -21,7 +21,8 @@ class StepperState:
 
     origin, num_steps   the model's last own time is origin + num_steps * dt
     offset              seconds from there to the stepper's time, 0 or more and less than dt
-    state               (N, S + R) at the model's last own time, with the rates of second order
+    state               (N, S + R) at the model's last own time, with the rates of second order,
+                        without boundary values set since: these are of the step's end
     ahead               (N, S + R) one dt later, where offset > 0
     stated              (N, S + R) what the caller prescribed, NaN where the caller said nothing
     stated_forcing      (N, F) the same for forcings
@@ -72,11 +73,6 @@ def checked_rows(
         which = f"node {ids[bad[0][0]]}" if len(rows) == len(ids) else "all nodes"
         raise PhysgtError(f"{where}: the value for {which} is not finite.")
     return rows
-
-
-def overlaid(values: np.ndarray, stated: np.ndarray) -> np.ndarray:
-    """`values` with what is stated: NaN is not."""
-    return np.where(np.isnan(stated), values, stated)
 
 
 def replaced(values: np.ndarray, ids: np.ndarray, columns: slice, rows: np.ndarray) -> np.ndarray:

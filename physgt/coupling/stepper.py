@@ -13,7 +13,6 @@ from physgt.conditions import Condition
 from physgt.coupling.state import (
     StepperState,
     checked_rows,
-    overlaid,
     read_only,
     replaced,
     require_stated,
@@ -23,7 +22,7 @@ from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.derived import Output
 from physgt.rates import start_and_rates
-from physgt.rollout.boundary import BoundaryValues, restated
+from physgt.rollout.boundary import BoundaryValues, overlaid, restated
 from physgt.rollout.integrator import Integrator, with_boundary_rates
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
@@ -127,11 +126,13 @@ class Stepper:
 
     def ids(self, on: str | None = None) -> np.ndarray:
         """(n,) node numbers of a set: the order of its values and coordinates."""
-        return np.arange(self.sites.num_points) if on is None else self.task.nodes_of(self.mesh, on)
+        if on is None:
+            return np.arange(self.sites.num_points)
+        return self.task.nodes_of(self.mesh, on).copy()
 
     def coordinates(self, on: str | None = None) -> np.ndarray:
         """(n, D) where the nodes of a set lie."""
-        return self.sites.points if on is None else self.sites.points[self.ids(on)]
+        return self.sites.points[self.ids(on)]
 
     def get_field(self, name: str, on: str | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
@@ -186,7 +187,13 @@ class Stepper:
 
     def hold_field(self, name: str, on: str | None = None) -> None:
         """Set a field on a set to what it is: for a boundary until somebody tells its values."""
-        self.set_field(name, self.get_field(name, on), on=on)
+        field = self.field(name)
+        if field in self.task.targets:
+            # Not through get_field: far from the origin positions lose digits of displacements.
+            ids, columns = self.ids(on), self._columns(field)
+            self._set_target(ids, columns, self._state()[ids, columns])
+        else:
+            self.set_field(name, self.get_field(name, on), on=on)
 
     def step(self, dt: float | None = None) -> None:
         """Advance by one step of the model or, where the stepper may interpolate, by `dt`.
@@ -225,10 +232,10 @@ class Stepper:
         return now.origin + now.num_steps * self.dt
 
     def _state(self) -> np.ndarray:
-        """(N, S + R) now."""
+        """(N, S + R) now, with what the caller prescribed."""
         now = self._now
         if now.ahead is None:
-            return now.state
+            return overlaid(now.state, now.stated)
         share = now.state.dtype.type(now.offset / self.dt)
         between = now.state + share * (now.ahead - now.state)
         return overlaid(between, now.stated)
@@ -248,33 +255,26 @@ class Stepper:
         return replace(now, num_steps=now.num_steps + 1, offset=0.0, state=state, ahead=None)
 
     def _advanced(self, now: StepperState) -> np.ndarray:
-        """(N, S) one dt after the model's last own time, without what the caller prescribed."""
+        """(N, S + R) one dt after the model's last own time."""
+        boundary = self._boundary.overlaid(now.stated[:, : self.task.state_size])
         forcing = self._forcing(now, self._model_time(now))
-        missing = self._boundary.unstated & np.isnan(now.stated[:, : self.task.state_size])
-        require_stated(self.task, missing, np.isnan(forcing))
+        require_stated(self.task, boundary.unstated, np.isnan(forcing))
         time = now.origin + (now.num_steps + 1) * self.dt
-        seen = overlaid(self._boundary.ahead(now.state, time), now.stated)
-        return self._integrator.advance(seen, forcing, now.num_steps + 1, time)
+        seen = boundary.ahead(now.state, time)
+        return self._integrator.under(boundary).advance(seen, forcing, now.num_steps + 1, time)
 
     def _set_target(self, ids: np.ndarray, columns: slice, rows: np.ndarray) -> None:
-        now = self._now
         free = self._free[ids, columns]
-        stated = replaced(now.stated, ids, columns, np.where(free, np.nan, rows))
-        state = self._state()
-        written = replaced(state, ids, columns, rows)
-        if free.any():
-            kept = np.where(free, rows, now.ended[ids, columns])
-            now = replace(now, ended=replaced(now.ended, ids, columns, kept))
-        if now.ahead is None:
-            self._now = replace(now, state=written, stated=stated)
-        elif np.array_equal(state[ids, columns][free], written[ids, columns][free]):
-            self._now = replace(now, stated=stated)
-        else:
+        stated = replaced(self._now.stated, ids, columns, np.where(free, np.nan, rows))
+        now = replace(self._now, stated=stated)
+        kept = np.where(free, rows, now.ended[ids, columns])
+        ended = replaced(now.ended, ids, columns, kept)
+        if not np.array_equal(ended, now.ended):
             # The model has a new state to start from, at a time that becomes its own.
-            self._now = replace(
-                now, origin=self.time, num_steps=0, offset=0.0, state=written, ahead=None,
-                stated=stated,
-            )  # fmt: skip
+            now = replace(now, state=ended, ended=ended)
+            if now.ahead is not None:
+                now = replace(now, origin=self.time, num_steps=0, offset=0.0, ahead=None)
+        self._now = now
 
     def _columns(self, field: Field) -> slice:
         if field in self.task.forcings:
