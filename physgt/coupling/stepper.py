@@ -12,6 +12,7 @@ from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.coupling.state import (
     StepperState,
+    checked_ids,
     checked_rows,
     read_only,
     replaced,
@@ -37,9 +38,10 @@ class Stepper:
     """Advances one state, step by step, while the caller sets and gets fields on node sets.
 
     Fields go by the names and units of the simulator's task, nodes by the numbers of the mesh.
-    Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A name of
-    a set is a node set of the mesh or a node type; without one, all nodes are meant. Of a task on
-    cells, all that is said of nodes holds for cells, at their centres: see physgt.sites.
+    Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A set is
+    the name of a node set of the mesh or of a node type, or (n,) node numbers; without one, all
+    nodes are meant. Of a task on cells, all that is said of nodes holds for cells, at their
+    centres: see physgt.sites.
 
     What the caller may set:
     - a target where the boundary conditions of the task don't leave it free: the value is
@@ -124,17 +126,19 @@ class Stepper:
             )
         return found[name]
 
-    def ids(self, on: str | None = None) -> np.ndarray:
+    def ids(self, on: str | np.ndarray | None = None) -> np.ndarray:
         """(n,) node numbers of a set: the order of its values and coordinates."""
         if on is None:
             return np.arange(self.sites.num_points)
-        return self.task.nodes_of(self.mesh, on).copy()
+        if isinstance(on, str):
+            return self.task.nodes_of(self.mesh, on).copy()
+        return checked_ids(on, self.sites.num_points)
 
-    def coordinates(self, on: str | None = None) -> np.ndarray:
+    def coordinates(self, on: str | np.ndarray | None = None) -> np.ndarray:
         """(n, D) where the nodes of a set lie."""
         return self.sites.points[self.ids(on)]
 
-    def get_field(self, name: str, on: str | None = None) -> np.ndarray:
+    def get_field(self, name: str, on: str | np.ndarray | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
 
         An output has its own shape and nodes and takes no set.
@@ -159,12 +163,14 @@ class Stepper:
         self,
         name: str,
         values: np.ndarray | float,
-        on: str | None = None,
+        on: str | np.ndarray | None = None,
         *,
+        component: int | None = None,
         units: str | None = None,
     ) -> None:
         """Set a target or forcing on a set: one value a node in the order of `ids`, or one for all.
 
+        component: the number of the one to set; without it all are.
         units: what the values are in, to have it checked; nothing is converted.
         Raises PhysgtError where the shape or the units are others or a value is not finite.
         """
@@ -172,20 +178,22 @@ class Stepper:
         require_same_units(f"set_field('{name}')", units or "", field.units)
         if name in self.outputs:
             raise PhysgtError(f"the output '{name}' is computed and can't be set.")
-        ids = self.ids(on)
-        rows = checked_rows(field, values, ids, where=f"set_field('{name}', on={on!r})")
-        columns = self._columns(field)
+        ids, columns = self.ids(on), self._columns(field, component)
+        where = f"set_field('{name}', on={on!r})" if isinstance(on, str) else f"set_field('{name}')"
+        rows = checked_rows(values, ids, columns, self._now.state.dtype, where=where)
         if field in self.task.forcings:
             if field.location == "global" and (on is not None or (rows != rows[:1]).any()):
                 raise PhysgtError(f"the forcing '{name}' is global: set one value on all nodes.")
             stated = replaced(self._now.stated_forcing, ids, columns, rows)
             self._now = replace(self._now, stated_forcing=stated)
         else:
-            # A state holds displacements.
-            rows = rows - self.mesh.points[ids] if name == POINTS else rows
+            if name == POINTS:
+                # A state holds displacements.
+                axes = slice(None) if component is None else [component]
+                rows = rows - self.mesh.points[ids][:, axes]
             self._set_target(ids, columns, rows)
 
-    def hold_field(self, name: str, on: str | None = None) -> None:
+    def hold_field(self, name: str, on: str | np.ndarray | None = None) -> None:
         """Set a field on a set to what it is: for a boundary until somebody tells its values."""
         field = self.field(name)
         if field in self.task.targets:
@@ -276,10 +284,16 @@ class Stepper:
                 now = replace(now, origin=self.time, num_steps=0, offset=0.0, ahead=None)
         self._now = now
 
-    def _columns(self, field: Field) -> slice:
-        if field in self.task.forcings:
-            return self.task.forcing_columns(field.name)
-        return self.task.columns(field.name)
+    def _columns(self, field: Field, component: int | None = None) -> slice:
+        forcing = field in self.task.forcings
+        whole = (self.task.forcing_columns if forcing else self.task.columns)(field.name)
+        if component is None:
+            return whole
+        if not 0 <= component < field.components:
+            raise PhysgtError(
+                f"'{field.name}' has {field.components} components, no number {component}."
+            )
+        return slice(whole.start + component, whole.start + component + 1)
 
     def _checked_dt(self, dt: float | None) -> float:
         if dt is None:
