@@ -193,15 +193,19 @@ class Stepper:
                 rows = rows - self.mesh.points[ids][:, axes]
             self._set_target(ids, columns, rows)
 
-    def hold_field(self, name: str, on: str | np.ndarray | None = None) -> None:
+    def hold_field(
+        self, name: str, on: str | np.ndarray | None = None, *, component: int | None = None
+    ) -> None:
         """Set a field on a set to what it is: for a boundary until somebody tells its values."""
         field = self.field(name)
         if field in self.task.targets:
             # Not through get_field: far from the origin positions lose digits of displacements.
-            ids, columns = self.ids(on), self._columns(field)
+            ids, columns = self.ids(on), self._columns(field, component)
             self._set_target(ids, columns, self._state()[ids, columns])
         else:
-            self.set_field(name, self.get_field(name, on), on=on)
+            values = self.get_field(name, on)
+            values = values if component is None else values[..., component]
+            self.set_field(name, values, on=on, component=component)
 
     def step(self, dt: float | None = None) -> None:
         """Advance by one step of the model or, where the stepper may interpolate, by `dt`.
