@@ -36,7 +36,7 @@ class MicroSettings(StepperSettings):
     """
     read    macro data -> {field = ..., nodes = ...}
     write   micro data -> an output with one value, or several components
-    output  what `output` writes to, once for each simulation: NAME-ID.vtkhdf
+    output  what `output` writes to, once for each simulation: NAME-ID.vtkhdf; else it writes nothing
     """
 
     read: dict[str, MacroInput] = Setting(default_factory=dict)
@@ -90,20 +90,19 @@ def micro_simulation(path: Path | str) -> type:
             self._id = sim_id
 
         def output(self) -> None:
-            """Append the present state to this simulation's file."""
+            """Append the present state to this simulation's file.
+
+            The Micro Manager calls it after every time window, asked for or not.
+            """
+            if settings.output is None:
+                return
             if self._writer is None:
-                self._writer = self._open_writer()
+                self._writer = self._open_writer(settings.output)
             self._writer.append(self._stepper.time, self._stepper.frame())
 
-        def _open_writer(self) -> VTKHDFWriter:
-            if settings.output is None:
-                raise PhysgtError(
-                    f"{path}: the key 'output' is missing: output = \"micro.vtkhdf\"."
-                )
-            name = f"{settings.output.stem}-{self._id}{settings.output.suffix}"
-            return VTKHDFWriter(
-                settings.output.with_name(name), start.mesh, self._stepper.task.targets
-            )
+        def _open_writer(self, output: Path) -> VTKHDFWriter:
+            name = f"{output.stem}-{self._id}{output.suffix}"
+            return VTKHDFWriter(output.with_name(name), start.mesh, self._stepper.task.targets)
 
         def _micro_data(self) -> dict[str, Any]:
             return {
