@@ -138,6 +138,13 @@ class Stepper:
         """(n, D) where the nodes of a set lie."""
         return self.sites.points[self.ids(on)]
 
+    def displacement(self, on: str | np.ndarray | None = None) -> np.ndarray:
+        """(n, D) how far the nodes of a mesh that moves are now from where the mesh has them.
+
+        Far from the origin it has digits that `get_field("points")`, where they are, has not.
+        """
+        return self._state()[self.ids(on), self.task.columns(POINTS)]
+
     def get_field(self, name: str, on: str | np.ndarray | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
 
