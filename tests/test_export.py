@@ -231,6 +231,26 @@ def test_c_and_fortran_take_the_steps_that_python_takes(
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("nodes", "components"), [(18, 2), (18, 1), (72, 1)])
+def test_arrays_of_another_size_than_the_packages_are_told(
+    nodes, components, cpp_programs, heat_package, tmp_path
+):
+    """The package itself would read past the end of them."""
+    package, _ = heat_package  # of 36 nodes and one component
+    state = np.ones(nodes * components, np.float32)
+    state.tofile(tmp_path / "state.bin")
+    (tmp_path / "forcing.bin").touch()
+    files = [tmp_path / name for name in ("state.bin", "result.bin")]
+    command = [cpp_programs / "step_c", package, str(nodes), str(components), "1", *files]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "expected: 36" in run.stderr
+    command = [cpp_programs / "step", package, str(nodes), "1", files[0], "forcing.bin", files[1]]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 1
+    assert "expected: 36" in run.stderr
+
+
 def test_a_package_that_is_none_is_told_by_the_c_interface(cpp_programs, tmp_path):
     (tmp_path / "step.pt2").write_text("nothing")
     np.zeros(4, np.float32).tofile(tmp_path / "state.bin")
