@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -114,6 +114,10 @@ class MeshBoundary:
             enforced[piece.nodes, piece.columns] = np.where(known, stated, before)
         return enforced
 
-    def _of_kind(self, kind: type[Condition]) -> np.ndarray:
-        numbers = [i for i, p in enumerate(self._pieces) if isinstance(p.condition.condition, kind)]
+    def won_by(self, chosen: Callable[[BoundaryCondition], bool]) -> np.ndarray:
+        """(N, S) bool: where one of the chosen conditions holds, and no later one wins over it."""
+        numbers = [i for i, piece in enumerate(self._pieces) if chosen(piece.condition)]
         return np.isin(self._owner, numbers)
+
+    def _of_kind(self, kind: type[Condition]) -> np.ndarray:
+        return self.won_by(lambda rule: isinstance(rule.condition, kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from physgt.rates import joined
 from physgt.rollout.one_mesh import require_one_mesh
 from physgt.task import Field, Task
 from physgt.trajectory import Frame, Trajectory
+
+
+def overlaid(values: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """`values` with what is stated: NaN is not."""
+    return np.where(np.isnan(stated), values, stated)
 
 
 def restated(
@@ -67,14 +73,23 @@ class BoundaryValues:
         self.on_mesh = task.boundary_on(self.mesh)
         self.free = self.on_mesh.free
         self._start = task.pack_state(self._initial, self.mesh)
+        self._overlay: np.ndarray | None = None
         if prescribed is not None:
             self._check_prescribed(prescribed)
 
+    def overlaid(self, values: np.ndarray) -> BoundaryValues:
+        """The same with `values` (N, S) at every time where they aren't NaN."""
+        changed = copy(self)
+        changed._overlay = values
+        return changed
+
     @property
     def unstated(self) -> np.ndarray:
-        """(N, S) bool: what the task prescribes over time and no `prescribed` tells."""
+        """(N, S) bool: what the task prescribes over time and nobody tells."""
         told = self.on_mesh.told
-        return told if self.prescribed is None else np.zeros_like(told)
+        if self.prescribed is not None:
+            return np.zeros_like(told)
+        return told if self._overlay is None else told & np.isnan(self._overlay)
 
     def require_complete(self) -> None:
         """Raise PhysgtError where the start has a forcing that isn't finite, or the task
@@ -114,7 +129,7 @@ class BoundaryValues:
         if self.prescribed is not None and self.on_mesh.told.any():
             values = self.task.pack_state(self._at(time, self._prescribed_targets()), self.mesh)
             enforced = np.where(self.on_mesh.told, values, enforced).astype(state.dtype)
-        return enforced
+        return enforced if self._overlay is None else overlaid(enforced, self._overlay)
 
     def ahead(self, state: np.ndarray, time: float) -> np.ndarray:
         """`state` (N, S + R) as the model sees it before the step that ends at `time`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import torch
 
@@ -23,6 +25,12 @@ class Integrator:
         self._graph = simulator.build_graph(boundary.mesh)
         with torch.inference_mode():
             self._step = simulator.on_fixed_mesh(self._graph)
+
+    def under(self, boundary: BoundaryValues) -> Integrator:
+        """The same under other stated conditions on the same mesh."""
+        changed = copy(self)
+        changed.boundary = boundary
+        return changed
 
     @torch.inference_mode()
     def start(self, time: float, rates: np.ndarray) -> np.ndarray:

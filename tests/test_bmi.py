@@ -190,6 +190,61 @@ def test_what_is_written_through_pointers_of_inputs_is_set(bmi):
     np.testing.assert_array_equal(value(bmi, "wind_y"), 2.0)
 
 
+def component_of(folder: Path, rule: BoundaryCondition) -> SimulatorBmi:
+    task = Task(FLOW.targets, FLOW.dt, boundary=(rule,))
+    Simulator(task, 2, "physgto", SMALL_MODELS["physgto"]).save(folder / "flow.physgt")
+    component = SimulatorBmi()
+    component.initialize(str(folder / "flow.toml"))
+    return component
+
+
+@pytest.mark.parametrize("way", ["indices", "pointer"])
+def test_a_boundary_follows_its_task_where_nothing_is_set_on_it(folder, way):
+    bmi = component_of(folder, BoundaryCondition("rim", "temperature", "10 + 100*t"))
+    rim = square_mesh(5).node_sets["rim"]
+    inside = np.array([14])
+    if way == "indices":
+        bmi.set_value_at_indices("temperature", inside, np.array([50.0]))
+    else:
+        bmi.get_value_ptr("temperature")[inside] = 50.0
+    assert value(bmi, "temperature")[inside] == 50.0
+    bmi.update()
+    np.testing.assert_allclose(value(bmi, "temperature")[rim], 20.0)
+
+
+def test_a_component_that_is_set_leaves_the_others_to_the_task(folder):
+    bmi = component_of(folder, BoundaryCondition("rim", "velocity", ["t", "2*t"]))
+    rim = square_mesh(5).node_sets["rim"]
+    bmi.set_value("velocity_x", np.full(NODES, 7.0))
+    bmi.update()
+    np.testing.assert_array_equal(value(bmi, "velocity_x")[rim], 7.0)
+    np.testing.assert_allclose(value(bmi, "velocity_y")[rim], 0.2)
+
+
+def test_a_forcing_may_be_set_piece_by_piece_before_the_first_step(bmi):
+    first, rest = np.arange(30), np.arange(30, NODES)
+    bmi.set_value("power", np.array([3.0]))
+    bmi.set_value("wind_y", np.full(NODES, 2.0))
+    bmi.set_value_at_indices("wind_x", first, np.full(30, 5.0))
+    with pytest.raises(PhysgtError, match=r"prescribes \['wind'\] over time"):
+        bmi.update()
+    bmi.set_value_at_indices("wind_x", rest, np.full(6, 1.0))
+    bmi.update()
+    np.testing.assert_array_equal(value(bmi, "wind_x"), [5.0] * 30 + [1.0] * 6)
+    np.testing.assert_array_equal(value(bmi, "wind_y"), 2.0)
+
+
+def test_an_update_that_fails_leaves_values_and_pointers_as_they_were(bmi):
+    set_all(bmi)
+    pointer = bmi.get_value_ptr("temperature")
+    before = pointer.copy()
+    with pytest.raises(PhysgtError, match="interpolate"):
+        bmi.update_until(0.35)
+    assert bmi.get_current_time() == 0.0
+    np.testing.assert_array_equal(pointer, before)
+    np.testing.assert_array_equal(value(bmi, "temperature"), before)
+
+
 def test_a_component_that_was_not_initialized_or_is_asked_for_what_it_lacks_says_so(bmi):
     with pytest.raises(PhysgtError, match=r"call initialize\(config_file\) first"):
         SimulatorBmi().update()
@@ -197,7 +252,7 @@ def test_a_component_that_was_not_initialized_or_is_asked_for_what_it_lacks_says
         bmi.get_var_units("heat")
     with pytest.raises(PhysgtError, match="no grid 9"):
         bmi.get_grid_rank(9)
-    with pytest.raises(PhysgtError, match=r"'power' takes 1 finite values, found \(3,\)"):
+    with pytest.raises(PhysgtError, match=r"'power' takes 1 values, found \(3,\)"):
         bmi.set_value("power", np.ones(3))
     bmi.finalize()
     with pytest.raises(PhysgtError, match="initialize"):

@@ -28,10 +28,33 @@ FLOW = Task(
 )
 
 
+EVERY_NEIGHBOURHOOD = "masked_transformer with all that it may see"
+VARIANTS = {
+    **{model: (model, SMALL[model]) for model in MODELS},
+    EVERY_NEIGHBOURHOOD: (
+        "masked_transformer",
+        {
+            "width": 16,
+            "blocks": 2,
+            "laplacian_eigenvectors": 2,
+            "boundary_distances": True,
+            "k_hop": 2,
+            "dilations": [2],
+            "global_nodes": 2,
+            "virtual_nodes": 2,
+            "random_jumpers": 0.2,
+            "max_neighbors": 12,
+            "rotary": True,
+            "gate": True,
+        },
+    ),
+}
+
+
 @cache
-def make_simulator(model: str) -> Simulator:
+def make_simulator(variant: str) -> Simulator:
     torch.manual_seed(0)
-    simulator = Simulator(FLOW, 2, model, SMALL[model])
+    simulator = Simulator(FLOW, 2, *VARIANTS[variant])
     simulator.state.std.fill_(3.0)
     simulator.increment.mean.fill_(0.5)
     simulator.edge_length.fill_(0.2)
@@ -57,7 +80,7 @@ def one_step(simulator: Simulator, mesh: Mesh, state, forcing) -> torch.Tensor:
     return torch.as_tensor(graph.to_mesh(simulator.step(graph, *inputs)))
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", sorted(VARIANTS))
 def test_a_program_for_one_mesh_comes_back_and_gives_the_step_of_the_simulator(model, tmp_path):
     simulator, mesh = make_simulator(model), random_mesh(40, seed=2)
     StepProgram.for_mesh(simulator, mesh).save(tmp_path / "step.pt2")
@@ -66,7 +89,7 @@ def test_a_program_for_one_mesh_comes_back_and_gives_the_step_of_the_simulator(m
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", sorted(VARIANTS))
 def test_a_program_for_any_mesh_steps_on_a_mesh_it_was_not_made_with(model, tmp_path):
     simulator, mesh = make_simulator(model), random_mesh(77, seed=4)
     any_mesh_program(model).save(tmp_path / "step.pt2")
@@ -86,7 +109,7 @@ def test_a_program_has_operators_of_torch_alone(model):
     }
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", sorted(VARIANTS))
 def test_onnx_gives_the_step_of_the_simulator_on_a_mesh_it_was_not_made_with(model, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
@@ -206,6 +229,26 @@ def test_c_and_fortran_take_the_steps_that_python_takes(
     assert run.returncode == 0, run.stderr
     found = np.fromfile(tmp_path / "result.bin", np.float32)[:, None]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("nodes", "components"), [(18, 2), (18, 1), (72, 1)])
+def test_arrays_of_another_size_than_the_packages_are_told(
+    nodes, components, cpp_programs, heat_package, tmp_path
+):
+    """The package itself would read past the end of them."""
+    package, _ = heat_package  # of 36 nodes and one component
+    state = np.ones(nodes * components, np.float32)
+    state.tofile(tmp_path / "state.bin")
+    (tmp_path / "forcing.bin").touch()
+    files = [tmp_path / name for name in ("state.bin", "result.bin")]
+    command = [cpp_programs / "step_c", package, str(nodes), str(components), "1", *files]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "expected: 36" in run.stderr
+    command = [cpp_programs / "step", package, str(nodes), "1", files[0], "forcing.bin", files[1]]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 1
+    assert "expected: 36" in run.stderr
 
 
 def test_a_package_that_is_none_is_told_by_the_c_interface(cpp_programs, tmp_path):

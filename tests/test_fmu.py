@@ -12,7 +12,8 @@ from fmpy.fmi2 import FMU2Slave, defaultCallbacks, fmi2CallbackFunctions, fmi2Ca
 from fmpy.validation import validate_fmu
 
 from heat_case import SMALL_MODELS, square_mesh
-from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task, Trajectory
+from moving_case import PULL, pulled_plate
+from physgt import BoundaryCondition, Field, Forcing, Mesh, PhysgtError, Simulator, Task, Trajectory
 from physgt.cli import main
 from physgt.coupling import Stepper
 from physgt.coupling.fmu import write_fmu
@@ -56,7 +57,7 @@ def make_start(cells: int = 5, **changed) -> Trajectory:
         "power": np.array([2.0]),
         "wind": np.tile([1.0, -3.0], (1, nodes, 1)),
     }
-    static = {"conductivity": rng.random(nodes)}
+    static = {"conductivity": rng.random(nodes)} if "conductivity" not in changed else {}
     given = {name: value for name, value in (fields | changed).items() if value is not None}
     return Trajectory.from_arrays(mesh, np.zeros(1), given, static=static)
 
@@ -299,6 +300,81 @@ def test_a_state_of_another_mesh_is_refused(component, folder, tmp_path):
     component.slave.setFMUstate(component.slave.deSerializeFMUstate(stored))
     assert "comes from another task or mesh" in component.messages[-1]
     finer.end()
+
+
+def test_a_state_of_a_component_with_other_inputs_is_refused(component, folder, tmp_path):
+    """In one of the two the conductivity is a number, and so an input."""
+    start = make_start(conductivity=np.ones((1, NODES)))
+    write_vtkhdf(start, tmp_path / "start.vtkhdf")
+    write_fmu(folder / "room.physgt", tmp_path / "start.vtkhdf", tmp_path / "other.fmu")
+    other = Component(tmp_path / "other.fmu", tmp_path)
+    stored = other.slave.serializeFMUstate(other.slave.getFMUstate())
+    component.slave.setFMUstate(component.slave.deSerializeFMUstate(stored))
+    assert "this saved state has other inputs" in component.messages[-1]
+    other.end()
+
+
+def test_a_value_beyond_the_models_precision_is_told_as_one_that_is_no_number(component):
+    component.set("rim.temperature", 1e300)
+    assert "'rim.temperature'" in component.messages[0]
+    assert "not finite in float32" in component.messages[0]
+    with pytest.raises(FMICallException):
+        component.step(0.1)
+
+
+def side_walls() -> Mesh:
+    """A channel: at two of the nodes of `inflow` stand the walls."""
+    square = square_mesh(5)
+    x, y = square.points.T
+    sets = {"inflow": np.flatnonzero(x == 0), "wall-1": np.flatnonzero((y == 0) | (y == 1))}
+    return replace(square, node_sets=sets)
+
+
+def test_an_input_is_for_the_nodes_of_its_set_where_no_later_condition_wins(tmp_path):
+    mesh = side_walls()
+    rules = (
+        BoundaryCondition("inflow", "velocity", [1.0, 0.0]),
+        BoundaryCondition("wall-1", "velocity", [0.0, 0.0]),
+    )
+    task = Task((Field("velocity", 2, "m/s"),), 0.1, boundary=rules)
+    Simulator(task, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).save(tmp_path / "m.physgt")
+    still = {"velocity": np.zeros((1, NODES, 2))}
+    write_vtkhdf(Trajectory.from_arrays(mesh, np.zeros(1), still), tmp_path / "start.vtkhdf")
+    probes = '[outputs.{}]\nkind = "probe"\nfield = "velocity"\npoint = [0.0, {}]\n'
+    (tmp_path / "o.toml").write_text(probes.format("corner", 0.0) + probes.format("middle", 0.4))
+    files = tmp_path / "m.physgt", tmp_path / "start.vtkhdf", tmp_path / "channel.fmu"
+    write_fmu(*files, outputs=tmp_path / "o.toml")
+    assert validate_fmu(tmp_path / "channel.fmu") == []
+    variables = fmpy.read_model_description(tmp_path / "channel.fmu").modelVariables
+    assert {v.name: float(v.start) for v in variables if v.causality == "input"} == {
+        "inflow.velocity_x": 1.0,
+        "inflow.velocity_y": 0.0,
+        "wall-1.velocity_x": 0.0,
+        "wall-1.velocity_y": 0.0,
+    }
+    channel = Component(tmp_path / "channel.fmu", tmp_path)
+    channel.set("inflow.velocity_x", 2.0)
+    channel.step(0.1)
+    assert channel.get("corner_x", "middle_x") == pytest.approx([0.0, 2.0])
+    channel.end()
+
+
+def test_a_boundary_that_moves_takes_a_displacement_a_component(tmp_path):
+    pulled = pulled_plate()
+    Simulator(PULL, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"]).save(tmp_path / "m.physgt")
+    write_vtkhdf(pulled.initial(), tmp_path / "start.vtkhdf")
+    corner = '[outputs.corner]\nkind = "probe"\nfield = "points"\npoint = [1.0, 0.0]\n'
+    (tmp_path / "o.toml").write_text(corner)
+    files = tmp_path / "m.physgt", tmp_path / "start.vtkhdf", tmp_path / "plate.fmu"
+    write_fmu(*files, outputs=tmp_path / "o.toml")
+    variables = fmpy.read_model_description(tmp_path / "plate.fmu").modelVariables
+    starts = {v.name: float(v.start) for v in variables if v.causality == "input"}
+    assert starts == {"right.points_x": 0.0, "right.points_y": 0.0}
+    plate = Component(tmp_path / "plate.fmu", tmp_path)
+    plate.set("right.points_x", 0.05)
+    plate.step(0.1)
+    assert plate.get("corner_x", "corner_y") == pytest.approx([1.05, 0.0])
+    plate.end()
 
 
 def test_a_system_simulator_runs_the_component_by_itself(folder, stepper):

@@ -87,6 +87,22 @@ def test_output_appends_to_a_file_of_the_simulation(folder):
     assert (written.fields["temperature"].values[:, rim] == 50.0).all()
 
 
+def test_macro_data_for_what_the_model_advances_is_refused(folder):
+    (folder / "micro.toml").write_text(CONFIG.replace(', nodes = "rim"', ""))
+    with pytest.raises(PhysgtError, match=r"'macro_temperature' can't be read.*advances it on 16"):
+        micro_simulation(folder / "micro.toml")(0)
+
+
+def test_without_a_file_output_writes_nothing(folder):
+    """The Micro Manager calls it after every time window (micro_output_n is 1 if not given)."""
+    (folder / "micro.toml").write_text(CONFIG.replace('output = "grain.vtkhdf"\n', ""))
+    before = sorted(folder.iterdir())
+    grain = micro_simulation(folder / "micro.toml")(0)
+    grain.solve(macro(50.0), 0.1)
+    grain.output()
+    assert sorted(folder.iterdir()) == before
+
+
 def test_macro_data_that_is_missing_and_micro_data_that_is_a_field_are_named(folder):
     grain = micro_simulation(folder / "micro.toml")(0)
     with pytest.raises(PhysgtError, match=r"macro data \['macro_power'\].*wasn't given"):

@@ -18,6 +18,7 @@ from physgt.conditions import Table
 from physgt.coupling import Stepper
 from physgt.coupling.export import StepProgram
 from physgt.datasets.vtkhdf import read_vtkhdf
+from physgt.declared_fields import Quasistatic, SecondOrder
 from physgt.graph import batch_graphs, build_graph
 from physgt.models import MODELS
 from physgt.rates import motion_directions
@@ -238,6 +239,35 @@ def test_a_stepper_nobody_writes_to_equals_the_rollout_and_speaks_of_positions()
     there = np.array([[2.5, 1.5]])
     stepper.set_field("points", np.repeat(there, 5, axis=0), on="left")
     np.testing.assert_allclose(stepper.get_field("points", on="left"), np.repeat(there, 5, 0))
+
+
+@pytest.mark.parametrize("kind", [Field, SecondOrder, Quasistatic])
+def test_a_stepper_told_positions_at_each_time_equals_the_rollout_that_reads_them(kind) -> None:
+    """A model is told how far the boundary moves in a step: from where it is, to what is set."""
+    targets = (kind("points", 2, "m"), kind("stress", units="Pa"))
+    simulator = simulator_of(dataclasses.replace(PULL, targets=targets))
+    pulled = pulled_plate()
+    expected = rollout(simulator, pulled.initial(), 4, prescribed=pulled)
+    stepper = Stepper(simulator, pulled.initial())
+    right = stepper.ids("right")
+    for step in range(1, 5):
+        before = stepper.save_state()
+        for guess in (9.0, pulled.points_at(step)[right]):  # as a coupling that iterates
+            stepper.restore_state(before)
+            stepper.set_field("points", np.broadcast_to(guess, (5, 2)), on="right")
+            stepper.step()
+        np.testing.assert_array_equal(stepper.get_field("points"), positions(expected)[step])
+
+
+def test_points_held_far_from_the_origin_keep_their_displacement_to_the_last_digit() -> None:
+    pulled = pulled_plate(stretch=1e-3, origin=(500.0, 4000.0))
+    stepper = Stepper(simulator_of(PULL), pulled.select(slice(3, 4)))
+    before = stepper.save_state().state[:, :2]
+    stepper.hold_field("points")
+    stepper.step()
+    after = stepper.save_state().state[:, :2]
+    right = stepper.ids("right")
+    np.testing.assert_array_equal(after[right], before[right])
 
 
 def test_an_error_of_position_is_relative_to_the_displacement() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from fake_precice import Coupling
 from heat_case import SMALL_MODELS, heat_trajectory
+from moving_case import PULL, pulled_plate
 from physgt import BoundaryCondition, Field, Forcing, PhysgtError, Simulator, Task
 from physgt.cli import main
 from physgt.coupling import Stepper
@@ -40,6 +41,18 @@ read = { Power = "power" }
 kind = "heat_flux_density"
 on = "rim"
 conductivity = 2.0
+"""
+MOVING = """
+model = "heat.physgt"
+start = "start.vtkhdf"
+output = "solid.vtkhdf"
+config = "precice-config.xml"
+participant = "Solid"
+[meshes.Right-Mesh]
+nodes = "right"
+read = { Displacement = "points" }
+[meshes.Plate-Mesh]
+write = { Moved = "points" }
 """
 MESHES = {"Rim-Mesh": 2, "Plate-Mesh": 2}
 DATA = {
@@ -175,6 +188,29 @@ def test_when_the_other_side_is_gone_the_complete_windows_are_in_a_whole_file(fo
     np.testing.assert_allclose(kept.times, 0.1 * np.arange(7))
     expected = by_hand(folder, np.arange(7) * 0.1, iteration=1)
     np.testing.assert_allclose(kept.fields["temperature"].values, expected, rtol=1e-6)
+
+
+def test_of_points_displacements_are_exchanged(tmp_path, monkeypatch):
+    simulator = Simulator(PULL, 2, "meshgraphnet", SMALL_MODELS["meshgraphnet"])
+    simulator.save(tmp_path / "heat.physgt")
+    pulled = pulled_plate(origin=(3.0, 7.0))
+    write_vtkhdf(pulled.initial(), tmp_path / "start.vtkhdf")
+    (tmp_path / "solid.toml").write_text(MOVING)
+    meshes, sides = {"Right-Mesh": 2, "Plate-Mesh": 2}, pulled.mesh.node_sets["right"]
+
+    def pull(data: str, points: np.ndarray, time: float, iteration: int) -> np.ndarray:
+        return np.stack([0.2 * time + 0 * points[:, 0], 0.01 * time * points[:, 1]], axis=1)
+
+    data = {("Right-Mesh", "Displacement"): 2, ("Plate-Mesh", "Moved"): 2}
+    coupling = Coupling(meshes, data, pull)
+    monkeypatch.setitem(sys.modules, "precice", coupling.module())
+    couple(tmp_path / "solid.toml")
+    own = pulled.mesh.points
+    told = [entry[4] for entry in coupling.log if entry[:2] == ("write", "Moved")]
+    moved = pull("", own[sides], 0.3, 1)
+    np.testing.assert_allclose(told[-1][sides], moved, rtol=1e-6)
+    written = open_trajectory(tmp_path / "solid.vtkhdf").fields["points"].values
+    np.testing.assert_allclose(written[-1], own + told[-1], rtol=1e-6)
 
 
 def test_nan_from_the_other_side_is_named(folder, monkeypatch):

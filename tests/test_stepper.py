@@ -154,6 +154,21 @@ def test_a_stepper_writes_nothing_into_arrays_that_it_gave_or_got(heat):
         before[0] = 1.0
 
 
+def test_what_a_stepper_gives_may_be_changed_by_who_got_it(heat):
+    stepper = Stepper(simulator_of(HEAT), heat)
+    saved, points = stepper.save_state(), heat.mesh.points.copy()
+    stepper.frame()["temperature"][:] = 0.0  # to other units, say
+    stepper.coordinates()[:] *= 1000.0
+    stepper.ids("rim")[:] += 1
+    for _ in range(2):
+        np.testing.assert_array_equal(
+            stepper.get_field("temperature", on="rim"),
+            heat.frame(0)["temperature"][np.flatnonzero(heat.mesh.node_type)],
+        )
+        stepper.restore_state(saved)
+    np.testing.assert_array_equal(stepper.coordinates(), points)
+
+
 def test_coordinates_and_ids_of_a_set_are_those_of_its_values(heat):
     stepper = Stepper(simulator_of(HEAT), heat)
     rim = heat.mesh.node_sets["rim"]
@@ -166,7 +181,7 @@ def test_coordinates_and_ids_of_a_set_are_those_of_its_values(heat):
     assert stepper.coordinates().shape == (heat.mesh.num_points, 2)
 
 
-def test_a_vector_is_set_by_one_value_or_by_one_a_node(heat):
+def test_a_vector_is_set_by_one_value_by_one_a_node_or_a_component_alone(heat):
     task = Task(
         (Field("velocity", 2, "m/s"),),
         0.1,
@@ -185,6 +200,11 @@ def test_a_vector_is_set_by_one_value_or_by_one_a_node(heat):
     stepper.step()
     np.testing.assert_array_equal(stepper.get_field("velocity", on="rim"), values)
     assert stepper.field("velocity").units == "m/s"
+    stepper.set_field("velocity", 9.0, on=stepper.ids("rim")[:2], component=1)
+    values[:2, 1] = 9.0
+    np.testing.assert_array_equal(stepper.get_field("velocity", on="rim"), values)
+    with pytest.raises(PhysgtError, match="'velocity' has 2 components, no number 2"):
+        stepper.set_field("velocity", 9.0, on="rim", component=2)
 
 
 def test_between_steps_of_the_model_the_state_is_interpolated_linearly(heat):
@@ -294,6 +314,10 @@ def test_a_boundary_may_be_held_at_its_start(heat):
         ("temperature", 1.0, "ring", r"no node set 'ring'.*\['rim'\]"),
         ("temperature", np.ones(3), "rim", r"'temperature', on='rim'.*\(20,\).*of shape \(3,\)"),
         ("temperature", np.full(20, np.nan), "rim", "on='rim'.*for node 0 is not finite"),
+        ("temperature", 1e300, "rim", r"on='rim'.*not finite in float32: 1e\+300"),
+        ("temperature", 1.0, np.array([3, 36]), "no node 36; there are 0 to 35"),
+        ("temperature", 1.0, np.array([-1]), "no node -1"),
+        ("temperature", 1.0, np.array([0.5]), r"name of a set or node numbers \(n,\).*float64"),
         ("temperature", "hot", "rim", "expected numbers"),
     ],
 )

@@ -28,6 +28,7 @@ class SimulatorBmi(Bmi):
 
     Inputs are the targets and forcings of the task, outputs the targets and the derived outputs.
     A field of several components is several variables: velocity_x, velocity_y. Values are float64.
+    Only the values that are told are set: a boundary whose values nobody writes follows its task.
     Grid 0 is the mesh, grid 1 one value; a derived output on a node set has a grid of its nodes.
     What is written through `get_value_ptr` into an input is set at the next call of any method
     that reads or advances values.
@@ -44,7 +45,6 @@ class SimulatorBmi(Bmi):
         self._inputs: tuple[str, ...] = ()
         self._outputs: tuple[str, ...] = ()
         self._pointers: dict[str, np.ndarray] = {}
-        self._incomplete: dict[str, np.ndarray] = {}
 
     def initialize(self, config_file: str) -> None:
         settings = StepperSettings.from_file(config_file)
@@ -85,15 +85,23 @@ class SimulatorBmi(Bmi):
         self._refresh_pointers()
 
     def update_until(self, time: float) -> None:
-        """Raises PhysgtError for a time in the past, or that the stepper's steps don't meet."""
+        """Raises PhysgtError for a time in the past, or that the stepper's steps don't meet.
+
+        The component then stays as it was.
+        """
         self._take_pointers()
         left = time - self.stepper.time
         tolerance = SAME_TIME * self.stepper.dt
         if left < -tolerance:
             raise PhysgtError(f"update_until({time:g}): it is {self.stepper.time:g} s already.")
-        while left > tolerance:
-            self.stepper.step(min(left, self.stepper.dt))
-            left = time - self.stepper.time
+        before = self.stepper.save_state()
+        try:
+            while left > tolerance:
+                self.stepper.step(min(left, self.stepper.dt))
+                left = time - self.stepper.time
+        except PhysgtError:
+            self.stepper.restore_state(before)
+            raise
         self._refresh_pointers()
 
     def finalize(self) -> None:
@@ -173,9 +181,7 @@ class SimulatorBmi(Bmi):
 
     def set_value_at_indices(self, name: str, inds: np.ndarray, src: np.ndarray) -> None:
         self._take_pointers()
-        values = self._values(name).astype(np.float64)
-        values[inds] = src
-        self._set(name, values)
+        self._set(name, np.asarray(src), np.asarray(inds))
 
     def get_grid_rank(self, grid: int) -> int:
         return self._grid(grid).rank
@@ -249,39 +255,30 @@ class SimulatorBmi(Bmi):
         one_for_all = variable.grid == 1 and values.ndim > 0
         return values[:1] if one_for_all else np.atleast_1d(values)
 
-    def _set(self, name: str, values: np.ndarray) -> None:
+    def _set(self, name: str, values: np.ndarray, inds: np.ndarray | None = None) -> None:
+        """Set values (n,): of the elements `inds` of the grid, or of all."""
         variable = self._variable(name)
-        size = self.get_grid_size(variable.grid)
-        if values.shape != (size,) or not np.isfinite(values).all():
-            raise PhysgtError(f"'{name}' takes {size} finite values, found {values.shape}.")
+        size = self.get_grid_size(variable.grid) if inds is None else inds.size
+        if values.shape != (size,):
+            raise PhysgtError(f"'{name}' takes {size} values, found {values.shape}.")
         field = variable.field
-        if field.components > 1:
-            values = self._with_component(variable, values)
-        if np.isfinite(values).all():
-            self.stepper.set_field(field.name, values if variable.grid == 0 else values[0])
+        component = variable.column if field.components > 1 else None
+        if field.location == "global":
+            self.stepper.set_field(field.name, values[0], component=component)
+        else:
+            self.stepper.set_field(field.name, values, inds, component=component)
         self._refresh_pointers()
 
-    def _with_component(self, variable: Variable, values: np.ndarray) -> np.ndarray:
-        """(n, C) the field with one component replaced; NaN in those that nobody has set yet."""
-        name = variable.field.name
-        whole = self._incomplete.get(name)
-        if whole is None:
-            whole = np.array(self.stepper.get_field(name), dtype=np.float64)
-        whole[:, variable.column] = values
-        self._incomplete[name] = whole
-        if np.isfinite(whole).all():
-            del self._incomplete[name]
-        return whole
-
     def _take_pointers(self) -> None:
-        """Set the inputs that the caller has changed through their arrays."""
-        changed = {
-            name: pointer.copy()
-            for name, pointer in self._pointers.items()
-            if name in self._inputs and not np.array_equal(pointer, self._values(name), True)
-        }
-        for name, values in changed.items():
-            self._set(name, values)
+        """Set what the caller has changed in the arrays of inputs."""
+        changed = {}
+        for name, pointer in self._pointers.items():
+            now = self._values(name)
+            differs = (pointer != now) & ~(np.isnan(pointer) & np.isnan(now))
+            if name in self._inputs and differs.any():
+                changed[name] = pointer[differs], np.flatnonzero(differs)
+        for name, (values, inds) in changed.items():
+            self._set(name, values, inds)
 
     def _refresh_pointers(self) -> None:
         for name, pointer in self._pointers.items():

@@ -20,12 +20,14 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from physgt.boundary import BoundaryCondition
 from physgt.conditions import Constant, Prescribed
 from physgt.coupling.settings import StepperSettings
-from physgt.coupling.stepper import Stepper, StepperState
+from physgt.coupling.stepper import StepperState
 from physgt.errors import PhysgtError
 from physgt.fields import component_suffix
-from physgt.task import Field, Task
+from physgt.mesh import Mesh
+from physgt.task import POINTS, Field, Task
 from physgt.trajectory import Trajectory
 
 try:
@@ -39,7 +41,6 @@ except ImportError as error:
 
 SETTINGS_FILE = "stepper.toml"
 NAME_FILE = "model_name.txt"
-VALUE = "value."
 LOGGER = logging.getLogger(__name__)
 
 _held_namespaces: list[dict[str, Any]] = []
@@ -56,14 +57,20 @@ def hold(namespace: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Input:
-    """A forcing, or with `on` a target prescribed on a node set: the same value at all nodes."""
+    """One number: a component of a forcing, or with `on` of a target prescribed on a node set."""
 
     field: Field
+    column: int
     on: str | None = None
 
-    def name(self, column: int) -> str:
-        of_component = self.field.name + component_suffix(self.field, column)
+    @property
+    def name(self) -> str:
+        of_component = self.field.name + component_suffix(self.field, self.column)
         return of_component if self.on is None else f"{self.on}.{of_component}"
+
+    @property
+    def component(self) -> int | None:
+        return self.column if self.field.components > 1 else None
 
 
 class SimulatorSlave(Fmi2Slave):
@@ -85,14 +92,14 @@ class SimulatorSlave(Fmi2Slave):
         self._stepper = stepper = settings.build_stepper(settings.open_simulator(), start)
         self.modelName = (resources / NAME_FILE).read_text()
         self.default_experiment = DefaultExperiment(start_time=0.0, step_size=stepper.dt)
-        self._values: dict[Input, np.ndarray] = {}
+        self._nodes: dict[Input, np.ndarray] = {}
+        self._values: dict[Input, float] = {}
         self._refused: dict[str, str] = {}
         for given in inputs(stepper.task, start):
-            hold_start(stepper, given, start)
-            of_nodes = stepper.get_field(given.field.name, given.on)
-            self._values[given] = of_nodes.reshape(-1, given.field.components).mean(axis=0)
-            for column in range(given.field.components):
-                self._declare_input(given, column)
+            if given.on is not None:
+                self._nodes[given] = nodes_of(stepper.task, stepper.mesh, given)
+            self._values[given] = self._hold_start(given, start)
+            self._declare_input(given)
         for name in stepper.outputs:
             for column in range(stepper.field(name).components):
                 self._declare_output(stepper.field(name), column)
@@ -113,28 +120,54 @@ class SimulatorSlave(Fmi2Slave):
         (structure,) = description.iter("ModelStructure")
         outputs = SubElement(structure, "InitialUnknowns")
         outputs.extend(copy.copy(output) for output in structure.iterfind("Outputs/Unknown"))
+        parts = [part for variable in self.vars.values() for part in variable.name.split(".")]
+        if not all(part.isascii() and part.isidentifier() for part in parts):
+            # A set may be called "wall-1", which no structured name may have.
+            description.set("variableNamingConvention", "flat")
         return description
 
-    def _declare_input(self, given: Input, column: int) -> None:
-        name = given.name(column)
+    def _hold_start(self, given: Input, start: Trajectory) -> float:
+        """Until an input is set it is as in the start; gives its value, of several the mean."""
+        if given.on is None:
+            value = float(_rows(start, given.field)[0, given.column])
+            self._set(given, value)
+            return value
+        name, nodes = given.field.name, self._nodes[given]
+        self._stepper.hold_field(name, nodes, component=given.component)
+        values = self._stepper.get_field(name, nodes).reshape(len(nodes), -1)[:, given.column]
+        return float((values - self._places(given)).mean())
 
+    def _set(self, given: Input, value: float) -> None:
+        nodes, values = self._nodes.get(given), value + self._places(given)
+        self._stepper.set_field(given.field.name, values, nodes, component=given.component)
+
+    def _places(self, given: Input) -> np.ndarray | float:
+        """Of points: what a displacement, which all nodes of a set can share, is counted from."""
+        if given.field.name != POINTS:
+            return 0.0
+        return self._stepper.mesh.points[self._nodes[given], given.column]
+
+    def _declare_input(self, given: Input) -> None:
         def change(value: float) -> None:
             if not np.isfinite(value):
-                self._refuse(name, f"the input '{name}' was set to {value}: expected a number.")
+                self._refuse(
+                    given.name, f"the input '{given.name}' was set to {value}: expected a number."
+                )
                 return
-            values = self._values[given].copy()
-            values[column] = value
-            scalar = given.field.components == 1
-            self._stepper.set_field(given.field.name, values[0] if scalar else values, given.on)
-            self._values[given] = values
-            self._refused.pop(name, None)
+            try:
+                self._set(given, value)
+            except PhysgtError as error:
+                self._refuse(given.name, f"the input '{given.name}': {error}")
+                return
+            self._values[given] = value
+            self._refused.pop(given.name, None)
 
         self.register_variable(
             Real(
-                name,
+                given.name,
                 causality=Fmi2Causality.input,
                 description=f"in {given.field.units or '1'}",
-                getter=lambda: float(self._values[given][column]),
+                getter=lambda: self._values[given],
                 setter=change,
             ),
             nested=False,
@@ -171,6 +204,8 @@ class SimulatorSlave(Fmi2Slave):
         try:
             if "unreadable" in state:
                 raise PhysgtError(state["unreadable"])
+            if len(state["values"]) != len(self._values):
+                raise PhysgtError("this saved state has other inputs: it is of another component.")
             self._stepper.restore_state(state["stepper"])
         except PhysgtError as error:
             self._refuse("state", f"setFMUstate: {error}")
@@ -182,9 +217,9 @@ class SimulatorSlave(Fmi2Slave):
     def _fmu_state_to_bytes(state: dict[str, Any]) -> bytes:
         # Arrays alone, by name and without pickle: reading them never runs code.
         arrays = {k: v for k, v in asdict(state["stepper"]).items() if v is not None}
-        arrays |= {f"{VALUE}{i}": value for i, value in enumerate(state["values"])}
         buffer = io.BytesIO()
-        np.savez(buffer, refused=json.dumps(state["refused"]), **arrays)
+        told = {"values": state["values"], "refused": state["refused"]}
+        np.savez(buffer, told=json.dumps(told), **arrays)
         return buffer.getvalue()
 
     @staticmethod
@@ -192,8 +227,8 @@ class SimulatorSlave(Fmi2Slave):
         try:
             with np.load(io.BytesIO(state), allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
-            refused = json.loads(found.pop("refused").item())
-            values = [found.pop(name) for name in list(found) if name.startswith(VALUE)]
+            told = json.loads(found.pop("told").item())
+            values, refused = told["values"], told["refused"]
             plain = {k: v if v.ndim else v.item() for k, v in found.items()}
             stepper = StepperState(**{"ahead": None, "before": None, **plain})
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -217,28 +252,31 @@ def inputs(task: Task, start: Trajectory) -> list[Input]:
             )
         values = _rows(start, forcing)
         if (values == values[:1]).all():
-            found.append(Input(forcing))
+            found += [Input(forcing, column) for column in range(forcing.components)]
         elif forcing.over_time:
             raise PhysgtError(
                 f"the forcing '{forcing.name}' changes over time and differs between nodes, but "
                 "FMI's inputs are numbers; drive the model through physgt.coupling.Stepper."
             )
     targets = {target.name: target for target in task.targets}
-    for rule in task.boundary:
-        given = Input(targets[rule.field], rule.nodes)
-        told = isinstance(rule.condition, Prescribed | Constant) and rule.component is None
-        if told and given not in found:
-            found.append(given)
+    for rule in filter(_is_told, task.boundary):
+        for column in range(targets[rule.field].components):
+            given = Input(targets[rule.field], column, rule.nodes)
+            if given not in found and len(nodes_of(task, start.mesh, given)):
+                found.append(given)
     return found
 
 
-def hold_start(stepper: Stepper, given: Input, start: Trajectory) -> None:
-    """Until an input is set it is as in the start, which may differ between the nodes of a set."""
-    if given.on is not None:
-        stepper.hold_field(given.field.name, given.on)
-    else:
-        value = _rows(start, given.field)[0]
-        stepper.set_field(given.field.name, value[0] if given.field.components == 1 else value)
+def nodes_of(task: Task, mesh: Mesh, given: Input) -> np.ndarray:
+    """(n,) the nodes that an input is for: of its set, but where a later condition wins."""
+    won = task.boundary_on(mesh).won_by(
+        lambda rule: _is_told(rule) and (rule.nodes, rule.field) == (given.on, given.field.name)
+    )
+    return np.flatnonzero(won[:, task.columns(given.field.name)][:, given.column])
+
+
+def _is_told(rule: BoundaryCondition) -> bool:
+    return isinstance(rule.condition, Prescribed | Constant) and rule.component is None
 
 
 def _rows(start: Trajectory, field: Field) -> np.ndarray:

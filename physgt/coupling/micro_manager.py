@@ -18,15 +18,19 @@ import numpy as np
 from pydantic import Field as Setting
 
 from physgt.case import Section
-from physgt.coupling.settings import StepperSettings
+from physgt.coupling.settings import StepperSettings, hold_start
 from physgt.coupling.state import StepperState
 from physgt.coupling.stepper import Stepper
 from physgt.datasets.vtkhdf import VTKHDFWriter
 from physgt.errors import PhysgtError
+from physgt.task import POINTS
 
 
 class MacroInput(Section):
-    """Where one value of the macro simulation goes: a target or forcing, on a node set or all."""
+    """Where one value of the macro simulation goes: a target or forcing, on a node set or all.
+
+    Of `points` it is a displacement.
+    """
 
     field: str
     nodes: str | None = None
@@ -36,7 +40,7 @@ class MicroSettings(StepperSettings):
     """
     read    macro data -> {field = ..., nodes = ...}
     write   micro data -> an output with one value, or several components
-    output  what `output` writes to, once for each simulation: NAME-ID.vtkhdf
+    output  what `output` writes to, once for each simulation: NAME-ID.vtkhdf; without it nothing
     """
 
     read: dict[str, MacroInput] = Setting(default_factory=dict)
@@ -48,7 +52,6 @@ def micro_simulation(path: Path | str) -> type:
     """The class MicroSimulation of a TOML file. Its instances share the model, not their states."""
     settings = MicroSettings.from_file(path)
     simulator, start = settings.open_simulator(), settings.open_start()
-    targets = {target.name for target in simulator.task.targets}
 
     class MicroSimulation:
         """The interface that the Micro Manager calls; one instance at each macro point."""
@@ -57,9 +60,8 @@ def micro_simulation(path: Path | str) -> type:
             self._id = sim_id
             self._stepper = settings.build_stepper(simulator, start)
             self._writer: VTKHDFWriter | None = None
-            for where in settings.read.values():
-                if where.field in targets:
-                    self._stepper.hold_field(where.field, on=where.nodes)
+            for data, where in settings.read.items():
+                hold_start(self._stepper, data, where.field, where.nodes)
             for name in settings.write.values():
                 _require_value(self._stepper, name)
 
@@ -73,7 +75,10 @@ def micro_simulation(path: Path | str) -> type:
             if missing:
                 raise PhysgtError(f"macro data {missing} of [read] wasn't given: {[*macro_data]}.")
             for data, where in settings.read.items():
-                self._stepper.set_field(where.field, macro_data[data], on=where.nodes)
+                value = macro_data[data]
+                if where.field == POINTS:
+                    value = np.asarray(value) + self._stepper.coordinates(where.nodes)
+                self._stepper.set_field(where.field, value, on=where.nodes)
             self._stepper.step(dt)
             return self._micro_data()
 
@@ -90,20 +95,19 @@ def micro_simulation(path: Path | str) -> type:
             self._id = sim_id
 
         def output(self) -> None:
-            """Append the present state to this simulation's file."""
+            """Append the present state to this simulation's file.
+
+            The Micro Manager calls it after every time window, asked for or not.
+            """
+            if settings.output is None:
+                return
             if self._writer is None:
-                self._writer = self._open_writer()
+                self._writer = self._open_writer(settings.output)
             self._writer.append(self._stepper.time, self._stepper.frame())
 
-        def _open_writer(self) -> VTKHDFWriter:
-            if settings.output is None:
-                raise PhysgtError(
-                    f"{path}: the key 'output' is missing: output = \"micro.vtkhdf\"."
-                )
-            name = f"{settings.output.stem}-{self._id}{settings.output.suffix}"
-            return VTKHDFWriter(
-                settings.output.with_name(name), start.mesh, self._stepper.task.targets
-            )
+        def _open_writer(self, output: Path) -> VTKHDFWriter:
+            name = f"{output.stem}-{self._id}{output.suffix}"
+            return VTKHDFWriter(output.with_name(name), start.mesh, self._stepper.task.targets)
 
         def _micro_data(self) -> dict[str, Any]:
             return {

@@ -16,11 +16,12 @@ from pydantic import Field as Setting
 from physgt.case import Section
 from physgt.cells import CELL_TYPES
 from physgt.coupling.precice_library import LibraryParticipant
-from physgt.coupling.settings import StepperSettings
+from physgt.coupling.settings import StepperSettings, hold_start
 from physgt.coupling.stepper import SAME_TIME, Stepper
 from physgt.datasets.vtkhdf import VTKHDFWriter
 from physgt.errors import PhysgtError
 from physgt.quantities.surface import boundary_faces
+from physgt.task import POINTS
 from physgt.trajectory import Frame, Trajectory
 
 
@@ -84,7 +85,9 @@ class PreciceParticipant:
     """Runs a stepper as a participant.
 
     What is read goes where training had it: into a step go forcings as they are at its beginning
-    and boundary values of targets as they are at its end.
+    and boundary values of targets as they are at its end. Of `points` displacements are read and
+    written: solvers exchange these, mappings between other nodes keep a body at rest, and preCICE's
+    zeros mean that nothing has moved.
     """
 
     def __init__(
@@ -99,8 +102,8 @@ class PreciceParticipant:
         forcings = {forcing.name for forcing in stepper.task.forcings}
         self._forcings = [exchange for exchange in reads if exchange.field in forcings]
         self._targets = [exchange for exchange in reads if exchange.field not in forcings]
-        for exchange in self._targets:
-            _hold_start(stepper, exchange)
+        for exchange in reads:
+            hold_start(stepper, exchange.data, exchange.field, exchange.nodes)
         for exchange in self._writes:
             _check_written(stepper, exchange)
         self._participant = LibraryParticipant(name, str(config), 0, 1)
@@ -161,6 +164,8 @@ class PreciceParticipant:
         return self._participant.read_data(exchange.mesh, exchange.data, ids, relative_time)
 
     def _set(self, exchange: _Exchange, values: np.ndarray) -> None:
+        if exchange.field == POINTS:
+            values = values + self.stepper.coordinates(exchange.nodes)
         try:
             self.stepper.set_field(exchange.field, values, on=exchange.nodes)
         except PhysgtError as error:
@@ -171,7 +176,11 @@ class PreciceParticipant:
     def _write(self) -> None:
         for exchange in self._writes:
             own_nodes = exchange.field in self.stepper.outputs
-            values = self.stepper.get_field(exchange.field, None if own_nodes else exchange.nodes)
+            if exchange.field == POINTS:
+                values = self.stepper.displacement(exchange.nodes)
+            else:
+                nodes = None if own_nodes else exchange.nodes
+                values = self.stepper.get_field(exchange.field, nodes)
             ids = self._ids[exchange.mesh]
             self._participant.write_data(
                 exchange.mesh, exchange.data, ids, np.ascontiguousarray(values, dtype=np.float64)
@@ -232,21 +241,6 @@ class PreciceParticipant:
                 # Some versions of set_mesh_triangles take triangles of 3-D meshes alone.
                 for triangle in vertex[cells].tolist():
                     self._participant.set_mesh_triangle(mesh, *triangle)
-
-
-def _hold_start(stepper: Stepper, exchange: _Exchange) -> None:
-    """What is read is not the model's to advance; until the first read it keeps its value."""
-    name, ids = exchange.field, stepper.ids(exchange.nodes)
-    if stepper.field(name) not in stepper.task.targets:
-        raise PhysgtError(f"'{exchange.data}' can't be read into '{name}', which is computed.")
-    free = stepper.task.free_mask(stepper.mesh)[ids, stepper.task.columns(name)]
-    if free.any():
-        raise PhysgtError(
-            f"'{exchange.data}' can't be read into '{name}' on '{exchange.nodes}': the model "
-            f"advances it on {int(free.any(axis=1).sum())} of these {len(ids)} nodes. Give them a "
-            "boundary condition in the case that the model is trained from."
-        )
-    stepper.hold_field(name, on=exchange.nodes)
 
 
 def _check_written(stepper: Stepper, exchange: _Exchange) -> None:

@@ -81,6 +81,29 @@ class StepperSettings(Section):
         )
 
 
+def hold_start(stepper: Stepper, data: str, name: str, nodes: str | None) -> None:
+    """What is read is not the model's to advance; until the first read it keeps its value.
+
+    Of forcings nothing is held. Raises PhysgtError, naming the `data`, where the model advances
+    the field or it isn't to be set.
+    """
+    field = stepper.field(name)
+    if field in stepper.task.forcings:
+        return
+    if field not in stepper.task.targets:
+        raise PhysgtError(f"'{data}' can't be read into '{name}', which is computed.")
+    ids = stepper.ids(nodes)
+    free = stepper.task.free_mask(stepper.mesh)[ids, stepper.task.columns(name)]
+    if free.any():
+        on = "all nodes" if nodes is None else f"'{nodes}'"
+        raise PhysgtError(
+            f"'{data}' can't be read into '{name}' on {on}: the model advances it on "
+            f"{int(free.any(axis=1).sum())} of these {len(ids)} nodes. Give them a boundary "
+            "condition in the case that the model is trained from, or name nodes that have one."
+        )
+    stepper.hold_field(name, on=nodes)
+
+
 def _explain(error: ValidationError) -> str:
     """The first problem; an unknown key comes first, as a missing one is likely it, misspelt."""
     problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physgt.errors import PhysgtError
-from physgt.task import Field, Task
+from physgt.task import Task
 from physgt.trajectory import Trajectory
 from physgt.units import require_same_units
 
@@ -21,7 +21,8 @@ class StepperState:
 
     origin, num_steps   the model's last own time is origin + num_steps * dt
     offset              seconds from there to the stepper's time, 0 or more and less than dt
-    state               (N, S + R) at the model's last own time, with the rates of second order
+    state               (N, S + R) at the model's last own time, with the rates of second order,
+                        without boundary values set since: these are of the step's end
     ahead               (N, S + R) one dt later, where offset > 0
     stated              (N, S + R) what the caller prescribed, NaN where the caller said nothing
     stated_forcing      (N, F) the same for forcings
@@ -52,31 +53,44 @@ class StepperState:
             )
 
 
+def checked_ids(on: np.ndarray, num_nodes: int) -> np.ndarray:
+    """(n,) node numbers that a caller gives. Raises PhysgtError where they are none."""
+    ids = np.array(on)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise PhysgtError(
+            f"expected the name of a set or node numbers (n,), found {ids.dtype} of shape "
+            f"{ids.shape}."
+        )
+    outside = ids[(ids < 0) | (ids >= num_nodes)]
+    if len(outside):
+        raise PhysgtError(f"no node {outside[0]}; there are 0 to {num_nodes - 1}.")
+    return ids
+
+
 def checked_rows(
-    field: Field, values: np.ndarray | float, ids: np.ndarray, *, where: str
+    values: np.ndarray | float, ids: np.ndarray, columns: slice, dtype: np.dtype, *, where: str
 ) -> np.ndarray:
     """What a caller sets, as one row a node: (n, C), or (1, C) for all nodes alike.
 
-    Raises PhysgtError, naming `where`, for another shape and for values that aren't finite.
+    Raises PhysgtError, naming `where`, for another shape and for values that aren't finite in the
+    precision of the model.
     """
     given = np.asarray(values)
-    one = (field.components,) if field.components > 1 else ()
+    components = columns.stop - columns.start
+    one = (components,) if components > 1 else ()
     if given.dtype.kind not in "fiu" or given.shape not in (one, (len(ids), *one)):
         raise PhysgtError(
             f"{where}: expected numbers of shape {(len(ids), *one)}, one a node, or {one} for "
             f"all nodes alike, found {given.dtype} of shape {given.shape}."
         )
-    rows = given.reshape(-1, field.components)
-    bad = np.argwhere(~np.isfinite(rows))
+    rows = given.reshape(-1, components)
+    with np.errstate(over="ignore"):
+        bad = np.argwhere(~np.isfinite(rows.astype(dtype)))
     if len(bad):
         which = f"node {ids[bad[0][0]]}" if len(rows) == len(ids) else "all nodes"
-        raise PhysgtError(f"{where}: the value for {which} is not finite.")
+        value = rows[tuple(bad[0])]
+        raise PhysgtError(f"{where}: the value for {which} is not finite in {dtype}: {value}.")
     return rows
-
-
-def overlaid(values: np.ndarray, stated: np.ndarray) -> np.ndarray:
-    """`values` with what is stated: NaN is not."""
-    return np.where(np.isnan(stated), values, stated)
 
 
 def replaced(values: np.ndarray, ids: np.ndarray, columns: slice, rows: np.ndarray) -> np.ndarray:

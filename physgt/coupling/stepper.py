@@ -12,8 +12,8 @@ from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
 from physgt.coupling.state import (
     StepperState,
+    checked_ids,
     checked_rows,
-    overlaid,
     read_only,
     replaced,
     require_stated,
@@ -23,7 +23,7 @@ from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.derived import Output
 from physgt.rates import start_and_rates
-from physgt.rollout.boundary import BoundaryValues, restated
+from physgt.rollout.boundary import BoundaryValues, overlaid, restated
 from physgt.rollout.integrator import Integrator, with_boundary_rates
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
@@ -38,9 +38,10 @@ class Stepper:
     """Advances one state, step by step, while the caller sets and gets fields on node sets.
 
     Fields go by the names and units of the simulator's task, nodes by the numbers of the mesh.
-    Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A name of
-    a set is a node set of the mesh or a node type; without one, all nodes are meant. Of a task on
-    cells, all that is said of nodes holds for cells, at their centres: see physgt.sites.
+    Arrays are (n,) for one component and (n, C) for more, in the precision of the model. A set is
+    the name of a node set of the mesh or of a node type, or (n,) node numbers; without one, all
+    nodes are meant. Of a task on cells, all that is said of nodes holds for cells, at their
+    centres: see physgt.sites.
 
     What the caller may set:
     - a target where the boundary conditions of the task don't leave it free: the value is
@@ -125,15 +126,26 @@ class Stepper:
             )
         return found[name]
 
-    def ids(self, on: str | None = None) -> np.ndarray:
+    def ids(self, on: str | np.ndarray | None = None) -> np.ndarray:
         """(n,) node numbers of a set: the order of its values and coordinates."""
-        return np.arange(self.sites.num_points) if on is None else self.task.nodes_of(self.mesh, on)
+        if on is None:
+            return np.arange(self.sites.num_points)
+        if isinstance(on, str):
+            return self.task.nodes_of(self.mesh, on).copy()
+        return checked_ids(on, self.sites.num_points)
 
-    def coordinates(self, on: str | None = None) -> np.ndarray:
+    def coordinates(self, on: str | np.ndarray | None = None) -> np.ndarray:
         """(n, D) where the nodes of a set lie."""
-        return self.sites.points if on is None else self.sites.points[self.ids(on)]
+        return self.sites.points[self.ids(on)]
 
-    def get_field(self, name: str, on: str | None = None) -> np.ndarray:
+    def displacement(self, on: str | np.ndarray | None = None) -> np.ndarray:
+        """(n, D) how far the nodes of a mesh that moves are now from where the mesh has them.
+
+        Far from the origin it has digits that `get_field("points")`, where they are, has not.
+        """
+        return self._state()[self.ids(on), self.task.columns(POINTS)]
+
+    def get_field(self, name: str, on: str | np.ndarray | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
 
         An output has its own shape and nodes and takes no set.
@@ -158,12 +170,14 @@ class Stepper:
         self,
         name: str,
         values: np.ndarray | float,
-        on: str | None = None,
+        on: str | np.ndarray | None = None,
         *,
+        component: int | None = None,
         units: str | None = None,
     ) -> None:
         """Set a target or forcing on a set: one value a node in the order of `ids`, or one for all.
 
+        component: the number of the one to set; without it all are.
         units: what the values are in, to have it checked; nothing is converted.
         Raises PhysgtError where the shape or the units are others or a value is not finite.
         """
@@ -171,22 +185,34 @@ class Stepper:
         require_same_units(f"set_field('{name}')", units or "", field.units)
         if name in self.outputs:
             raise PhysgtError(f"the output '{name}' is computed and can't be set.")
-        ids = self.ids(on)
-        rows = checked_rows(field, values, ids, where=f"set_field('{name}', on={on!r})")
-        columns = self._columns(field)
+        ids, columns = self.ids(on), self._columns(field, component)
+        where = f"set_field('{name}', on={on!r})" if isinstance(on, str) else f"set_field('{name}')"
+        rows = checked_rows(values, ids, columns, self._now.state.dtype, where=where)
         if field in self.task.forcings:
             if field.location == "global" and (on is not None or (rows != rows[:1]).any()):
                 raise PhysgtError(f"the forcing '{name}' is global: set one value on all nodes.")
             stated = replaced(self._now.stated_forcing, ids, columns, rows)
             self._now = replace(self._now, stated_forcing=stated)
         else:
-            # A state holds displacements.
-            rows = rows - self.mesh.points[ids] if name == POINTS else rows
+            if name == POINTS:
+                # A state holds displacements.
+                axes = slice(None) if component is None else [component]
+                rows = rows - self.mesh.points[ids][:, axes]
             self._set_target(ids, columns, rows)
 
-    def hold_field(self, name: str, on: str | None = None) -> None:
+    def hold_field(
+        self, name: str, on: str | np.ndarray | None = None, *, component: int | None = None
+    ) -> None:
         """Set a field on a set to what it is: for a boundary until somebody tells its values."""
-        self.set_field(name, self.get_field(name, on), on=on)
+        field = self.field(name)
+        if field in self.task.targets:
+            # Not through get_field: far from the origin positions lose digits of displacements.
+            ids, columns = self.ids(on), self._columns(field, component)
+            self._set_target(ids, columns, self._state()[ids, columns])
+        else:
+            values = self.get_field(name, on)
+            values = values if component is None else values[..., component]
+            self.set_field(name, values, on=on, component=component)
 
     def step(self, dt: float | None = None) -> None:
         """Advance by one step of the model or, where the stepper may interpolate, by `dt`.
@@ -225,10 +251,10 @@ class Stepper:
         return now.origin + now.num_steps * self.dt
 
     def _state(self) -> np.ndarray:
-        """(N, S + R) now."""
+        """(N, S + R) now, with what the caller prescribed."""
         now = self._now
         if now.ahead is None:
-            return now.state
+            return overlaid(now.state, now.stated)
         share = now.state.dtype.type(now.offset / self.dt)
         between = now.state + share * (now.ahead - now.state)
         return overlaid(between, now.stated)
@@ -248,38 +274,37 @@ class Stepper:
         return replace(now, num_steps=now.num_steps + 1, offset=0.0, state=state, ahead=None)
 
     def _advanced(self, now: StepperState) -> np.ndarray:
-        """(N, S) one dt after the model's last own time, without what the caller prescribed."""
+        """(N, S + R) one dt after the model's last own time."""
+        boundary = self._boundary.overlaid(now.stated[:, : self.task.state_size])
         forcing = self._forcing(now, self._model_time(now))
-        missing = self._boundary.unstated & np.isnan(now.stated[:, : self.task.state_size])
-        require_stated(self.task, missing, np.isnan(forcing))
+        require_stated(self.task, boundary.unstated, np.isnan(forcing))
         time = now.origin + (now.num_steps + 1) * self.dt
-        seen = overlaid(self._boundary.ahead(now.state, time), now.stated)
-        return self._integrator.advance(seen, forcing, now.num_steps + 1, time)
+        seen = boundary.ahead(now.state, time)
+        return self._integrator.under(boundary).advance(seen, forcing, now.num_steps + 1, time)
 
     def _set_target(self, ids: np.ndarray, columns: slice, rows: np.ndarray) -> None:
-        now = self._now
         free = self._free[ids, columns]
-        stated = replaced(now.stated, ids, columns, np.where(free, np.nan, rows))
-        state = self._state()
-        written = replaced(state, ids, columns, rows)
-        if free.any():
-            kept = np.where(free, rows, now.ended[ids, columns])
-            now = replace(now, ended=replaced(now.ended, ids, columns, kept))
-        if now.ahead is None:
-            self._now = replace(now, state=written, stated=stated)
-        elif np.array_equal(state[ids, columns][free], written[ids, columns][free]):
-            self._now = replace(now, stated=stated)
-        else:
+        stated = replaced(self._now.stated, ids, columns, np.where(free, np.nan, rows))
+        now = replace(self._now, stated=stated)
+        kept = np.where(free, rows, now.ended[ids, columns])
+        ended = replaced(now.ended, ids, columns, kept)
+        if not np.array_equal(ended, now.ended):
             # The model has a new state to start from, at a time that becomes its own.
-            self._now = replace(
-                now, origin=self.time, num_steps=0, offset=0.0, state=written, ahead=None,
-                stated=stated,
-            )  # fmt: skip
+            now = replace(now, state=ended, ended=ended)
+            if now.ahead is not None:
+                now = replace(now, origin=self.time, num_steps=0, offset=0.0, ahead=None)
+        self._now = now
 
-    def _columns(self, field: Field) -> slice:
-        if field in self.task.forcings:
-            return self.task.forcing_columns(field.name)
-        return self.task.columns(field.name)
+    def _columns(self, field: Field, component: int | None = None) -> slice:
+        forcing = field in self.task.forcings
+        whole = (self.task.forcing_columns if forcing else self.task.columns)(field.name)
+        if component is None:
+            return whole
+        if not 0 <= component < field.components:
+            raise PhysgtError(
+                f"'{field.name}' has {field.components} components, no number {component}."
+            )
+        return slice(whole.start + component, whole.start + component + 1)
 
     def _checked_dt(self, dt: float | None) -> float:
         if dt is None:

@@ -156,7 +156,7 @@ class MaskedTransformer(nn.Module):
             return points
         middles = segment_mean(points, graph.graph_index, graph.num_graphs)
         copies = len(self.virtual_nodes)
-        return torch.cat([points, middles.repeat_interleave(copies, dim=0)])
+        return torch.cat([points, middles[:, None].expand(-1, copies, -1).flatten(0, 1)])
 
 
 class Block(nn.Module):

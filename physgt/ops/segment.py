@@ -43,7 +43,7 @@ class _SegmentSum(torch.autograd.Function):
 
 def segment_mean(values: Tensor, index: Tensor, num_segments: int) -> Tensor:
     """(E, ...) -> (num_segments, ...); an empty segment has mean 0."""
-    counts = segment_sum(values.new_ones(len(index)), index, num_segments).clamp(min=1)
+    counts = segment_sum(values.new_ones(index.shape[0]), index, num_segments).clamp(min=1)
     sums = segment_sum(values, index, num_segments)
     return sums / counts.view(-1, *(1 for _ in values.shape[1:]))
 

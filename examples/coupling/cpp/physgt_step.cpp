@@ -5,6 +5,7 @@
 #include <ATen/ops/from_blob.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
+#include <cstdlib>
 #include <string>
 
 using torch::inductor::AOTIModelPackageLoader;
@@ -12,6 +13,8 @@ using torch::inductor::AOTIModelPackageLoader;
 static thread_local std::string last_error;
 
 void* physgt_load(const char* path) try {
+  // Without it a package reads arrays of any size as if they had its own.
+  setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", 0);
   return new AOTIModelPackageLoader(path);
 } catch (const std::exception& error) {
   last_error = error.what();

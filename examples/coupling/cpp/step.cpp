@@ -7,6 +7,7 @@
 #include <ATen/ops/from_blob.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -29,6 +30,8 @@ int main(int count, char** arguments) {
   }
   try {
     const int64_t nodes = std::stoll(arguments[2]), steps = std::stoll(arguments[3]);
+    // Without it a package reads arrays of any size as if they had its own.
+    setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", 0);
     torch::inductor::AOTIModelPackageLoader step(arguments[1]);
     std::cout << step.get_metadata().at("physgt") << '\n';  // dt, and the columns of each field
     at::Tensor state = read(arguments[4], nodes);
