@@ -12,6 +12,7 @@ import numpy as np
 
 from physgt.datasets.cells_to_nodes import cells_to_nodes
 from physgt.datasets.formats import open_trajectory, write_trajectory
+from physgt.datasets.join_points import join_points as joined
 from physgt.datasets.naming import errors_name
 from physgt.datasets.node_types import node_types
 from physgt.datasets.snapshots import ONTO_FIRST
@@ -26,6 +27,7 @@ def convert(
     fields: Sequence[str] | None = None,
     node_type: Sequence[str] | None = None,
     to_nodes: bool = False,
+    join_points: bool = False,
     start: float = -np.inf,
     stop: float = np.inf,
     time_unit: float = 1.0,
@@ -36,6 +38,7 @@ def convert(
 
     fields: the names to take, all without it. node_type: rules, see node_types.node_types.
     to_nodes: fields of cells become fields of nodes, the mean over the cells around each node.
+    join_points: points at one place become one, see datasets.join_points.
     start, stop: the first and the last time to take, in s. time_unit: see open_trajectory.
     remap: "first", or a file whose mesh is that of all times: fields are interpolated onto it where
     the mesh of the source changes.
@@ -53,6 +56,7 @@ def convert(
     names = _chosen(source, trajectory, fields)
     attributes = {**trajectory.attributes, "source": source.name}
     kept = Trajectory(mesh, trajectory.fields[names], attributes)
+    kept = joined(kept) if join_points else kept
     kept = cells_to_nodes(kept) if to_nodes else kept
     write_trajectory(_checked(source, kept, progress), output)
     return output

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from physgt.cells import CELL_TYPES
+from physgt.coinciding import stand_alone
 from physgt.datasets.formats import format_name, open_trajectory
 from physgt.formulas import AXES
 from physgt.mesh import NodeType
@@ -39,6 +40,7 @@ class FieldRange:
 class Description:
     """bounds: (D, 2). cell_types, node_types, node_sets, cell_sets: name -> count.
 
+    cells_stand_alone: no two share a node, see coinciding.stand_alone.
     num_sampled: how many of the times the ranges of the fields are over.
     """
 
@@ -48,6 +50,7 @@ class Description:
     num_cells: int
     bounds: np.ndarray
     moving: bool
+    cells_stand_alone: bool
     cell_types: dict[str, int]
     node_types: dict[str, int]
     node_sets: dict[str, int]
@@ -71,6 +74,7 @@ def describe(path: str | PathLike[str], *, time_unit: float = 1.0) -> Descriptio
         num_cells=mesh.num_cells,
         bounds=np.stack([mesh.points.min(axis=0), mesh.points.max(axis=0)], axis=1),
         moving=trajectory.moving,
+        cells_stand_alone=stand_alone(mesh),
         cell_types={
             CELL_TYPES[number].name: count
             for number, count in sorted(Counter(mesh.cell_types.tolist()).items())
@@ -100,6 +104,9 @@ def table(description: Description) -> Group:
         ("cell sets", _counts(d.cell_sets)),
         ("times", _times(d.times)),
     ]
+    if d.cells_stand_alone:
+        told = "no two share a node, though nodes coincide: physgt convert --join-points"
+        rows.append(("cells apart", told))
     if d.fields_not_at_all_times:
         rows.append(("not at all times", ", ".join(d.fields_not_at_all_times)))
     for name, value in rows:

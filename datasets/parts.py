@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from physgt.cells import CELL_TYPES
+from physgt.coinciding import COINCIDE, coinciding_pairs, one_number_each
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.remembered import Remembered
 from physgt.datasets.snapshots import Snapshot
@@ -18,9 +17,6 @@ from physgt.errors import PhysgtError
 from physgt.faces import cells_behind
 from physgt.mesh import Mesh
 from physgt.polyhedra import Polyhedra
-
-COINCIDE = 1e-9
-"""Points of two parts this near, in extents of the mesh, are one point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +46,10 @@ class Parts:
             return cls([np.arange(sizes[0])], cells)
         points = np.concatenate([mesh.points for mesh in meshes])
         part = np.repeat(np.arange(len(meshes)), sizes)
-        near = COINCIDE * np.ptp(points, axis=0).max()
-        pairs = cKDTree(points).query_pairs(near, output_type="ndarray")
+        pairs = coinciding_pairs(points)
         # Within a part they stay two: the sides of a thin wall, for example.
         pairs = pairs[part[pairs[:, 0]] != part[pairs[:, 1]]]
-        one = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(points), len(points)))
-        whole = connected_components(one, directed=False)[1].astype(np.int64)
+        whole = one_number_each(pairs, len(points))
         return cls(np.split(whole, np.cumsum(sizes)[:-1]), cells)
 
     def joined(self, parts: Sequence[Snapshot]) -> Snapshot:

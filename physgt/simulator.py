@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from physgt.coinciding import require_joined
 from physgt.errors import PhysgtError
 from physgt.files import written_whole
 from physgt.graph import Graph, build_graph
@@ -101,13 +102,15 @@ class Simulator(nn.Module):
         """The graph of a mesh as this simulator wants it, on its device: built once per mesh.
 
         Its nodes lie along a Hilbert curve: Graph.from_mesh and Graph.to_mesh convert values.
-        Raises PhysgtError where the mesh has another dimension or lacks what the task names.
+        Raises PhysgtError where the mesh has another dimension or lacks what the task names, and
+        where each cell has nodes of its own.
         """
         if mesh.dimension != self.space_dimension:
             raise PhysgtError(
                 f"the mesh has {mesh.dimension} dimensions, but the model was trained "
                 f"in {self.space_dimension}."
             )
+        require_joined(mesh)
         sites = self.task.sites(mesh)
         graph = build_graph(
             sites,

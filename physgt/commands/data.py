@@ -82,6 +82,7 @@ def convert(
     fields: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     node_type: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     to_nodes: bool = False,
+    join_points: bool = False,
     start: float | None = None,
     stop: float | None = None,
     time_unit: float = 1.0,
@@ -105,6 +106,9 @@ def convert(
         Rules, later ones win: field:NAME, set:NAME=TYPE, or a comparison such as "x<0.01=INFLOW".
     to_nodes
         Fields of cells become fields of nodes, the mean over the cells around each node.
+    join_points
+        Points at one place become one, with the mean of their values: for solvers that write each
+        cell with nodes of its own, as deal.II does.
     start
         The first time to take, in s.
     stop
@@ -125,6 +129,7 @@ def convert(
         "fields": fields,
         "node_type": node_type,
         "to_nodes": to_nodes,
+        "join_points": join_points,
         "start": -inf if start is None else start,
         "stop": inf if stop is None else stop,
         "time_unit": time_unit,
