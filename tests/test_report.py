@@ -18,6 +18,7 @@ from physgt.case import read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
 from physgt.report import read_run, write_report
+from physgt.report.figures import errors_over_time
 from physgt.report.listing import Listing, duration, figure, per_cent, span
 from physgt.report.page import render_page
 from physgt.report.pictures import worst_moment
@@ -234,6 +235,18 @@ def test_the_trials_of_a_moving_mesh_go_from_the_best_to_the_worst(tmp_path):
     assert typical(trials) is trials[1]
     assert worst(trials, 2) == [trials[2], trials[1]]
     assert trials[0].scores["field"].values.tolist() == ["points", "stress"]
+
+
+def test_cases_whose_files_have_one_name_are_told_apart_by_their_folders(tmp_path):
+    cases = {"a/plate.vtkhdf": pulled_plate(0.1), "b/plate.vtkhdf": pulled_plate(0.3)}
+    trials = run_trials(plate_simulator(1e-3), cases | {"c.vtkhdf": pulled_plate()}, {}, tmp_path)
+    assert {trial.name for trial in trials} == {*cases, "c"}
+    # A prediction starts where its own reference does: its right side is driven as far.
+    for trial in trials:
+        assert np.ptp(trial.shown.prediction.points_at(10)[:, 0]) == pytest.approx(
+            np.ptp(trial.reference.points_at(10)[:, 0]), rel=1e-3
+        )
+    assert errors_over_time(trials, PULL.dt).axes
 
 
 @pytest.mark.parametrize("location", ["node", "cell"])
