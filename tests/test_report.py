@@ -17,7 +17,7 @@ from physgt import Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
-from physgt.report import read_run, write_report
+from physgt.report import read_run, tables, write_report
 from physgt.report.figures import errors_over_time
 from physgt.report.listing import Listing, duration, figure, per_cent, span
 from physgt.report.page import render_page
@@ -276,6 +276,84 @@ def test_a_rollout_that_diverges_is_scored_up_to_there_and_is_the_worst(tmp_path
     assert trial.diverged
     assert trial.error == np.inf
     assert typical([trial]) is None
+
+
+def plate_trial(
+    name: str, scale: float, num_times: int, diverged: str = "", scored: bool = True
+) -> Trial:
+    """A prediction `scale` times the reference, which is 1 at first and then 2 everywhere: the
+    relative L2 is |scale - 1|, that of nothing changes 1/2."""
+    mesh, times = square_mesh(2), 0.1 * np.arange(num_times)
+    true = np.full((num_times, mesh.num_points), 2.0)
+    true[0] = 1.0
+    reference, prediction = (
+        Trajectory.from_arrays(mesh, times, {"heat": values}) for values in (true, scale * true)
+    )
+    found = assess(prediction, reference) if scored else None
+    return Trial(name, f"{name}.vtkhdf", reference, 20, 0.0, diverged, found)
+
+
+LATE = plate_trial("late", 1.0, 3, diverged="'heat' is not finite at step 3.")
+LOST = plate_trial("lost", 1.0, 2, diverged="'heat' is not finite at node 4.", scored=False)
+
+
+def test_each_case_has_one_share_in_a_mean_however_long_it_is():
+    trials = [plate_trial("short", 1.3, 3), plate_trial("long", 1.1, 21)]
+    (card,) = tables.cards(trials)
+    ours = next(row for row in tables.accuracy(trials, 0.2).rows if row[1] == "this model")
+    column = tables.accuracy(trials, 0.2).heads.index("mean of all steps")
+    assert card.value == ours[column] == "0.200"
+
+
+def test_a_forecast_is_valid_for_all_only_where_it_never_passes_the_threshold():
+    def told(*trials: Trial) -> str:
+        return next(r for r in tables.accuracy(trials, 0.2).rows if r[1] == "this model")[-1]
+
+    assert told(plate_trial("good", 1.1, 3), plate_trial("good too", 1.1, 6)) == (
+        "all 0.2000 to 0.5000 s"
+    )
+    # It passes at once, and the one step is the last as well.
+    assert told(plate_trial("bad", 1.5, 2)) == "0.100 s"
+    assert told(LATE) == "0.200 s"
+    assert told(plate_trial("good", 1.1, 3), LOST) == "0 s"
+
+
+def test_what_diverged_is_not_called_better_and_what_has_no_scores_is_told():
+    trials = [plate_trial("good", 1.1, 3), LATE, LOST]
+    error, diverged = tables.cards(trials)
+    assert error.note == "nothing changes: 0.500; better in 1 of 3 cases"
+    assert diverged.value == "2 of 3"
+    left_out = "1 diverged in the first step: no scores, and in no mean"
+    assert left_out in diverged.note
+    assert tables.accuracy(trials, 0.2).caption == f"Errors, means over 2 cases; {left_out}"
+    cases = tables.of_cases(trials, {})
+    ends = {row[0]: row[cases.heads.index("rolled out")] for row in cases.rows}
+    assert ends == {
+        "good": "20 steps", "late": "2 of 20 steps: diverged", "lost": "0 of 20 steps: diverged"
+    }  # fmt: skip
+    assert cases.note.endswith("lost: 'heat' is not finite at node 4.")
+
+
+def test_a_case_to_which_nothing_is_relative_is_neither_typical_nor_compared(tmp_path):
+    plates = {f"{k}.vtkhdf": pulled_plate(stretch=k / 10) for k in (3, 0, 1)}
+    trials = run_trials(plate_simulator(1e-3), plates, {}, tmp_path)
+    assert trials[0].name == "0"
+    assert typical(trials) is trials[1]
+    assert all("of 2 cases" in card.note for card in tables.cards(trials))
+
+
+def test_the_worst_moment_is_one_at_which_there_is_a_reference():
+    mesh, times = square_mesh(4), 0.1 * np.arange(4)
+    true = np.ones((4, mesh.num_points))
+    off = true.copy()
+    off[2, 7] = 1.5
+    true[3, 5] = np.nan
+    zero = np.zeros_like(off)
+    made = [
+        Trajectory.from_arrays(mesh, times, {"zero": zero, "heat": heat}) for heat in (off, true)
+    ]
+    trial = Trial("a", "a.vtkhdf", made[1], 3, 0.0, "", assess(*made))
+    assert "error of heat is 0.500, at" in worst_moment(trial).text
 
 
 def test_a_run_whose_every_rollout_diverges_at_once_has_no_page(folder, tmp_path):

@@ -105,6 +105,9 @@ def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
         f"{run.simulator.model_name} on {len(trials)} test cases, each rolled out freely from its "
         f"first state over up to {longest} steps, {seconds} s."
     )
+    diverged = sum(bool(trial.diverged) for trial in trials)
+    if diverged:
+        told += f" {diverged} of them diverged."
     for name, summary in run.record["data"].items():
         known = {Path(case).resolve() for case in summary["cases"]}
         seen = sum(Path(trial.file).resolve() in known for trial in trials)

@@ -53,10 +53,20 @@ class Trial:
 
     @property
     def error(self) -> float:
-        """The mean relative L2 over fields and times; infinite for a rollout that diverged."""
+        """The mean relative L2 over fields and times; infinite for a rollout that diverged.
+
+        NaN where the reference is 0 throughout: nothing is relative to that.
+        """
         if self.diverged:
             return np.inf
         return float(self.scores["relative_l2"].sel(forecast="prediction").mean())
+
+    @property
+    def num_finite(self) -> int:
+        """The steps that were done before the rollout diverged, or all."""
+        if not self.diverged:
+            return self.num_steps
+        return 0 if self.assessment is None else int(self.scores["step"][-1])
 
 
 def run_trials(
@@ -70,6 +80,7 @@ def run_trials(
 ) -> list[Trial]:
     """Roll out each reference, by its file, into `folder` and score it, the best first.
 
+    Before them are those to which nothing is relative.
     steps: of each rollout; as many as the reference has without it.
     """
     trials = []
@@ -87,7 +98,7 @@ def run_trials(
         trials.append(_trial(simulator, name, file, reference, count, settings, output))
     if progress is not None:
         progress(len(references), len(references), "")
-    return sorted(trials, key=lambda trial: trial.error)
+    return sorted(trials, key=lambda trial: -1.0 if np.isnan(trial.error) else trial.error)
 
 
 def worst(trials: Sequence[Trial], most: int) -> list[Trial]:
@@ -96,8 +107,9 @@ def worst(trials: Sequence[Trial], most: int) -> list[Trial]:
 
 
 def typical(trials: Sequence[Trial]) -> Trial | None:
-    """The one in the middle of those that came to their end."""
+    """The one in the middle of those that came to their end, of those with an error if any has."""
     ended = [trial for trial in trials if not trial.diverged]
+    ended = [trial for trial in ended if not np.isnan(trial.error)] or ended
     return ended[(len(ended) - 1) // 2] if ended else None
 
 
