@@ -9,6 +9,7 @@ from pathlib import Path
 import html5lib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from heat_case import SMALL_MODELS, heat_trajectory, square_mesh
@@ -17,7 +18,8 @@ from physgt import Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
-from physgt.report import read_run, tables, write_report
+from physgt.provenance import session_of
+from physgt.report import data_tables, read_run, tables, write_report
 from physgt.report.figures import errors_over_time
 from physgt.report.listing import Listing, duration, figure, per_cent, span
 from physgt.report.page import render_page
@@ -62,6 +64,7 @@ per = "scale"
 """
 TEST_SEEDS = (8, 9)
 STEPS = 12
+NOW = session_of(torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +202,44 @@ def test_cases_that_served_for_training_are_named_as_such(folder, tmp_path):
     text = (tmp_path / "page.html").read_text()
     assert "1 of them served for training: they say little of new cases." in text
     assert "1 of them served for validation" in text
+
+
+def test_a_model_that_learned_on_from_another_names_it_and_whose_scales_it_has(folder, tmp_path):
+    first = Simulator.load(folder / "run/best.physgt")
+    path = folder / "data/train/plate-1.vtkhdf"
+    case = read_case(folder / "heat.toml")
+    train(case, {str(path): open_trajectory(path)}, tmp_path / "run", start=first)
+    run = read_run(tmp_path / "run", "best.physgt", "cpu")
+    write_report(
+        run, {"a.vtkhdf": heat_trajectory(8)}, tmp_path / "page.html", settings={}, steps=2
+    )
+    text = (tmp_path / "page.html").read_text()
+    original = dict(data_tables.provenance(read_run(folder / "run", "best.physgt", "cpu"), NOW))
+    assert f"<dt>Started from the weights</dt><dd>{original['Weights']}</dd>" in text
+    assert "Started from the weights" not in original
+    assert "It learned on from another model, whose cases this page doesn&#39;t know." in text
+    assert "<caption>Fields in the training data of the model it started from</caption>" in text
+    assert "12 optimiser steps, on from a trained model" in text
+
+
+def test_a_run_that_was_stopped_says_how_far_it_came(folder):
+    run = read_run(folder / "run", "last.physgt", "cpu")
+    assert data_tables.cards(run, [])[-1].note == "12 optimiser steps"
+    run.record["case"]["training"]["steps"] = 5000
+    run.record["sessions"].append({"started": "2026-01-01", "command": ["physgt"]})
+    assert data_tables.cards(run, [])[-1].note == (
+        "12 of 5000 optimiser steps; without the time of 1 of 2 sessions, which didn't end"
+    )
+
+
+def test_a_folder_without_tensorboard_events_has_a_page_without_curves(folder, tmp_path):
+    for name in ("best.physgt", "run.json"):
+        shutil.copy(folder / "run" / name, tmp_path)
+    run = read_run(tmp_path, "best.physgt", "cpu")
+    write_report(
+        run, {"a.vtkhdf": heat_trajectory(8)}, tmp_path / "page.html", settings={}, steps=2
+    )
+    assert "There are no curves" in (tmp_path / "page.html").read_text()
 
 
 def test_without_opengl_a_page_on_a_solid_says_why_it_has_no_pictures(

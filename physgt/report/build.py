@@ -88,10 +88,10 @@ def _content(
             "worst": [] if no_pictures else [(trial, worst_moment(trial)) for trial in bad],
             "quantities": tables.quantities(trials),
             "histories": _histories(middle, bad),
-            "curves": inline_svg(training_curves(run.curves), "training", "Curves of the training"),
+            "curves": _curves(run),
             "data": data_tables.sizes(sets),
             "numbers": data_tables.numbers(sets),
-            "ranges": data_tables.field_ranges(run.simulator),
+            "ranges": data_tables.field_ranges(run),
             "case_text": run.record["case_file"] or json.dumps(run.case, indent=2),
             "provenance": data_tables.provenance(run, session_of(run.simulator.device)),
             "model_path": run.checkpoint,
@@ -113,7 +113,16 @@ def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
         seen = sum(Path(trial.file).resolve() in known for trial in trials)
         if seen:
             told += f" {seen} of them served for {name}: they say little of new cases."
+    if run.started_from:
+        told += " It learned on from another model, whose cases this page doesn't know."
     return told
+
+
+def _curves(run: RunFolder) -> str:
+    """Empty where the folder holds none."""
+    if not run.curves:
+        return ""
+    return inline_svg(training_curves(run.curves), "training", "Curves of the training")
 
 
 def _why_nothing_can_be_drawn(trial: Trial) -> str:
