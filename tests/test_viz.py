@@ -17,7 +17,7 @@ from physgt.datasets import write_trajectory
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.trajectory import Trajectory
-from physgt.viz import animate, off_screen, render, show
+from physgt.viz import animate, off_screen, picture_sheet, render, show
 from physgt.viz.canvas import Canvas
 from physgt.viz.film import film_suffix
 from physgt.viz.layout import make_layout
@@ -258,6 +258,52 @@ def test_a_picture_has_the_asked_size_and_is_what_a_film_shows_at_that_time(
     assert max(picture.shape[:2]) == SIZE
     # The picture has the colours of its own time; at the last time both ranges agree.
     assert np.array_equal(picture, canvas_of(ramp, reference=ramp).pixels(2))
+
+
+@pytest.mark.parametrize("width", [0.1, 0.25, 1.0, 4.0])
+def test_no_text_of_a_page_runs_into_another_or_leaves_it(width: float):
+    name, mesh = "turbulent_kinetic_energy_dissipation", strip(width)
+    values = np.tile(np.linspace(0.2, 0.6, 9), 2)[None]
+    trajectory = Trajectory.from_arrays(mesh, np.zeros(1), {name: values}, units={name: "m2/s3"})
+    canvas = canvas_of(trajectory, name, reference=trajectory)
+    canvas.draw(0)
+    bars = [axes for axes in canvas.figure.axes if axes.axison]
+    numbers = [t for axes in bars for t in axes.get_xticklabels()]
+    shown = [t for t in [*canvas.figure.texts, *numbers] if t.get_text() and t.get_visible()]
+    boxes = [t.get_window_extent() for t in shown]
+    for i, box in enumerate(boxes):
+        assert canvas.figure.bbox.x0 <= box.x0
+        assert box.x1 <= canvas.figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_a_name_with_two_dollars_is_a_name_and_no_formula(tmp_path: Path):
+    values = {"price_$^$": np.ones((1, 18))}
+    trajectory = Trajectory.from_arrays(strip(), np.zeros(1), values, units={"price_$^$": "$\\a$"})
+    assert render(trajectory, "price_$^$", tmp_path / "a.png", size=SIZE).is_file()
+    assert picture_sheet({"case_$^$": trajectory}, tmp_path / "b.png").is_file()
+
+
+@pytest.mark.usefixtures("open_gl")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_grey_on_a_solid_too(cube: Trajectory, value: float):
+    top = np.where(cube.mesh.points[:, 2] == 1, value, np.linspace(0, 1, 8))[None]
+    canvas = canvas_of(Trajectory.from_arrays(cube.mesh, np.zeros(1), {"u": top}))
+    red, green, blue = colour(canvas, 0, 0, 0.4, 0.85)
+    assert max(red, green, blue) - min(red, green, blue) < 0.05  # the light is a little warm
+
+
+def test_a_sheet_shows_a_constant_in_the_middle_of_its_colours_and_refuses_what_is_not_finite(
+    ramp: Trajectory, tmp_path: Path
+):
+    def sheet(value: float) -> Path:
+        case = over_time(ramp.mesh, lambda points, t: np.full(len(points), value))
+        return picture_sheet({"case": case}, tmp_path / "sheet.png")
+
+    pixels = np.asarray(Image.open(sheet(1e-9)).convert("RGB"))
+    assert same_colour(pixels[len(pixels) * 2 // 3, pixels.shape[1] // 2] / 255, viridis(0.5))
+    with pytest.raises(PhysgtError, match="no finite value"):
+        sheet(np.nan)
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".svg"])

@@ -57,7 +57,7 @@ def _errors(axes: Axes, assessment: Assessment, field: str) -> None:
     if field in assessment.aligned:
         aligned = assessment.aligned[field]["relative_l2"][1:]
         axes.semilogy(aligned["time"], aligned, "--", color=COLOURS["prediction"], label="aligned")
-    axes.set_ylabel(f"relative L2 of {field}")
+    axes.set_ylabel(f"relative L2 of {field}", parse_math=False)
     _finish(axes)
 
 
@@ -67,7 +67,7 @@ def _quantity(axes: Axes, assessment: Assessment, name: str) -> None:
     for label, series in (("reference", reference), ("prediction", prediction)):
         axes.plot(series["time"], series[name], color=COLOURS[label], label=label)
     units = prediction[name].attrs.get("units", "")
-    axes.set_ylabel(f"{name} in {units}" if units else name)
+    axes.set_ylabel(f"{name} in {units}" if units else name, parse_math=False)
     _finish(axes)
 
 
