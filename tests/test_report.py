@@ -1,6 +1,7 @@
 """The page of `physgt report`: what it says, that it is valid HTML and asks for nothing else."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -222,6 +223,24 @@ def test_a_model_that_learned_on_from_another_names_it_and_whose_scales_it_has(f
     assert "12 optimiser steps, on from a trained model" in text
 
 
+def test_the_command_that_shows_a_case_runs_as_it_stands_and_spares_the_reference(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(folder / "data/test/plate-8.vtkhdf", "the plate.vtkhdf")
+    before = Path("the plate.vtkhdf").read_bytes()
+    run = read_run(folder / "run", "best.physgt", "cpu")
+    cases = {"the plate.vtkhdf": open_trajectory("the plate.vtkhdf")}
+    write_report(run, cases, tmp_path / "page.html", settings={}, steps=2)
+    page = html5lib.parse((tmp_path / "page.html").read_text(), namespaceHTMLElements=False)
+    (command,) = [text for text in texts(page, "code") if text.startswith("physgt rollout")]
+    with pytest.raises(SystemExit) as stop:
+        main(shlex.split(command)[1:])
+    assert stop.value.code == 0
+    assert open_trajectory("the plate-prediction.vtkhdf").num_times == 3
+    assert Path("the plate.vtkhdf").read_bytes() == before
+
+
 def test_a_run_that_was_stopped_says_how_far_it_came(folder):
     run = read_run(folder / "run", "last.physgt", "cpu")
     assert data_tables.cards(run, [])[-1].note == "12 optimiser steps"
@@ -411,6 +430,8 @@ def test_a_run_whose_every_rollout_diverges_at_once_has_no_page(folder, tmp_path
         (figure(0.027), "0.0270"),
         (figure(2.0), "2.00"),
         (figure(1234.5), "1234"),
+        (figure(999.7), "1000"),
+        (figure(9999.7, 4), "10000"),
         (figure(0.0), "0"),
         (figure(-1.5e-7), "-1.50 × 10⁻⁷"),
         (figure(np.nan), "–"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def _content(
             "ranges": data_tables.field_ranges(run),
             "case_text": run.record["case_file"] or json.dumps(run.case, indent=2),
             "provenance": data_tables.provenance(run, session_of(run.simulator.device)),
-            "model_path": run.checkpoint,
+            "rollout_command": partial(_rollout_command, run.checkpoint),
         }  # fmt: skip
 
 
@@ -116,6 +118,13 @@ def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
     if run.started_from:
         told += " It learned on from another model, whose cases this page doesn't know."
     return told
+
+
+def _rollout_command(model: Path, trial: Trial) -> str:
+    """What shows a case whole; its file's own name stays the reference's."""
+    output = f"{Path(trial.file).stem}-prediction.vtkhdf"
+    words = ["physgt", "rollout", str(model), trial.file, "--prescribed", trial.file]
+    return shlex.join([*words, "--steps", str(trial.num_steps), "-o", output])
 
 
 def _curves(run: RunFolder) -> str:
