@@ -26,6 +26,7 @@ from physgt.viz.scales import ERROR_COLOURS, FIELD_COLOURS, make_scales
 from physgt.viz.scene import make_scene
 from physgt.viz.surface import seen_surface
 from physgt.viz.window import make_plotter
+from test_derived import cube_of_tetrahedra
 
 SIZE = 400
 viridis = matplotlib.colormaps[FIELD_COLOURS]
@@ -221,6 +222,13 @@ def test_of_a_volume_only_the_skin_is_seen(cube: Trajectory):
     surface = seen_surface(cube.mesh)
     a, b, c = cube.mesh.points[surface.triangles.T]
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2 == pytest.approx(6.0)
+
+
+def test_the_triangles_of_a_skin_go_the_same_way_round_where_cells_are_inside_out():
+    # Each edge is then gone through once in each direction.
+    triangles = seen_surface(cube_of_tetrahedra()).triangles
+    directed = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    assert len(np.unique(directed, axis=0)) == len(directed)
 
 
 def test_the_outline_is_the_rim_and_not_the_edges_inside():
