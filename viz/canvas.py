@@ -114,8 +114,10 @@ class Canvas:
     def _fit(self, text: Text, room: float) -> None:
         """Smaller letters for what is wider than `room` inches: it would run into others."""
         # Step by step, as letters of whole pixels aren't half as wide at half the size.
-        while self._width(text) > room and text.get_size() > SMALLEST_LETTERS:
-            text.set_size(0.95 * text.get_size())
+        size = float(text.get_fontsize())
+        while self._width(text) > room and size > SMALLEST_LETTERS:
+            size *= 0.95
+            text.set_fontsize(size)
 
     def _colour_bar(self, box: Box, scale: Scale) -> None:
         length = max(box.width, box.height)

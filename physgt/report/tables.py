@@ -141,14 +141,11 @@ def _valid_times(trials: Sequence[Trial], threshold: float) -> dict[tuple[str, s
                     found.setdefault((field, forecast), []).append(seconds)
     lost = [0.0] * sum(trial.assessment is None for trial in trials)
     told = {}
-    for (field, forecast), seconds in found.items():
-        known = sorted(seconds + lost if forecast == "prediction" else seconds)
-        median = known[(len(known) - 1) // 2]
-        told[field, forecast] = (
-            f"all {span(min(lengths), max(lengths))} s"
-            if np.isinf(median)
-            else f"{figure(median)} s"
-        )
+    for (field, forecast), known in found.items():
+        ordered = sorted(known + lost if forecast == "prediction" else known)
+        median = ordered[(len(ordered) - 1) // 2]
+        reach = f"all {span(min(lengths), max(lengths))}" if np.isinf(median) else figure(median)
+        told[field, forecast] = f"{reach} s"
     return told
 
 
