@@ -20,9 +20,12 @@ from physgt.case import Case
 from physgt.errors import PhysgtError
 from physgt.files import write_text
 from physgt.quantities import stated_numbers
+from physgt.rollout.restart import fingerprint
+from physgt.simulator import Simulator
 from physgt.trajectory import Trajectory
 
 RUN_FILE = "run.json"
+RECORDED = ("case", "case_file", "data", "sessions")
 LIBRARIES = ("physgt", "torch", "numpy")
 
 
@@ -32,19 +35,26 @@ def recorded(
     case: Case,
     data: Mapping[str, Mapping[str, Trajectory]],
     device: torch.device,
+    *,
+    start: Simulator | None = None,
+    resume: bool = False,
 ) -> Iterator[None]:
     """Keep run.json in `directory` while a training runs; one that goes on adds a session to it.
 
-    data: the trajectories by what they serve for, training or validation. A session that is killed
-    leaves its start, and neither an end nor times.
+    data: the trajectories by what they serve for, training or validation. start: the trained
+    simulator whose weights are the first ones. A session that is killed leaves its start, and
+    neither an end nor times.
     """
     path = directory / RUN_FILE
     session = session_of(device)
+    if start is not None:
+        session["started_from"] = fingerprint(start)
+    before = read_record(directory)["sessions"] if resume and path.exists() else []
     record = {
         "case": case.model_dump(mode="json", by_alias=True),
         "case_file": case.text,
         "data": {name: summary_of(trajectories) for name, trajectories in data.items()},
-        "sessions": [*(read_record(directory)["sessions"] if path.exists() else []), session],
+        "sessions": [*before, session],
     }
     seconds, cpu_seconds = time.perf_counter(), time.process_time()
     _write(path, record)
@@ -65,10 +75,16 @@ def read_record(directory: Path) -> dict[str, Any]:
             f"{path}: no such file; expected the folder that physgt train wrote with --output."
         )
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except ValueError as error:
         raise PhysgtError(f"{path}: not valid JSON: {error}.") from error
-    return found
+    lacking = [key for key in RECORDED if not isinstance(found, dict) or key not in found]
+    if lacking:
+        raise PhysgtError(
+            f"{path}: lacks {', '.join(lacking)}, so it isn't the file that physgt train wrote; "
+            "copy it again from the run's folder."
+        )
+    return dict(found)
 
 
 def session_of(device: torch.device) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def train(
     directory.mkdir(parents=True, exist_ok=True)
     with (
         SummaryWriter(str(directory), purge_step=run.step + 1) as events,
-        recorded(directory, case, data, simulator.device),
+        recorded(directory, case, data, simulator.device, start=start, resume=resume),
     ):
         try:
             while run.step < settings.steps:

@@ -165,6 +165,11 @@ def test_the_parameters_that_families_prints_are_read_by_generate(tmp_path, caps
         (["score", "train/heat-0.vtkhdf", "nothing.vtkhdf"], "nothing.vtkhdf"),
         (["render", "train/heat-0.vtkhdf", "speed", "-o", "x.png"], "'speed'"),
         (["render", "train/heat-0.vtkhdf", "temperature", "-o", "x.bmp"], "x.bmp"),
+        (["render", "train/heat-0.vtkhdf", "temperature", "-o", "x.gif", "--time", "1"], "--time"),
+        (
+            ["render", "train/heat-0.vtkhdf", "temperature", "-o", "x.png", "--every", "2"],
+            "--every",
+        ),
         (["generate", "bridge", "-o", "x"], "bridge"),
         (["generate", "cylinder", "-o", "x", "--seeds", "many"], "--seeds many"),
         (["generate", "cylinder", "-o", "x", "--set", "radius=big"], "--set radius=big"),

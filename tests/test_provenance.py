@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from heat_case import heat_trajectory
-from physgt import PhysgtError, Trajectory
+from heat_case import HEAT, SMALL_MODELS, heat_trajectory
+from physgt import PhysgtError, Simulator, Trajectory
 from physgt.case import read_case
 from physgt.provenance import read_record, recorded
+from physgt.rollout.restart import fingerprint
 
 
 def heat(seed: int, num_steps: int, /, **attributes: object) -> Trajectory:
@@ -75,9 +76,27 @@ def test_a_run_states_case_data_versions_machine_and_time(case, tmp_path):
 
 def test_a_run_that_goes_on_adds_a_session(case, tmp_path):
     for _ in range(2):
-        with recorded(tmp_path, case, DATA, CPU):
+        with recorded(tmp_path, case, DATA, CPU, resume=True):
             pass
     assert len(read_record(tmp_path)["sessions"]) == 2
+
+
+def test_a_run_that_starts_anew_forgets_an_attempt_that_saved_nothing(case, tmp_path):
+    for _ in range(2):
+        with recorded(tmp_path, case, DATA, CPU):
+            pass
+    assert len(read_record(tmp_path)["sessions"]) == 1
+
+
+def test_a_run_that_goes_on_still_says_which_model_it_started_from(case, tmp_path):
+    trained = Simulator(HEAT, 2, "physgto", SMALL_MODELS["physgto"])
+    with recorded(tmp_path, case, DATA, CPU, start=trained):
+        pass
+    with recorded(tmp_path, case, DATA, CPU, resume=True):
+        pass
+    first, second = read_record(tmp_path)["sessions"]
+    assert first["started_from"] == fingerprint(trained)
+    assert "started_from" not in second
 
 
 def test_a_session_that_fails_has_its_times_and_one_under_way_has_none(case, tmp_path):
@@ -103,4 +122,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         read_record(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(PhysgtError, match="not valid JSON"):
+        read_record(tmp_path)
+    (tmp_path / "run.json").write_text('{"case": {}, "data": {}}')
+    with pytest.raises(PhysgtError, match=r"run\.json: lacks case_file, sessions, so it isn't"):
         read_record(tmp_path)

@@ -1,6 +1,7 @@
 """The page of `physgt report`: what it says, that it is valid HTML and asks for nothing else."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import html5lib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from heat_case import SMALL_MODELS, heat_trajectory, square_mesh
@@ -17,7 +19,9 @@ from physgt import Field, PhysgtError, Simulator, Task, Trajectory
 from physgt.case import read_case
 from physgt.cli import main
 from physgt.datasets import open_trajectory, write_trajectory
-from physgt.report import read_run, write_report
+from physgt.provenance import session_of
+from physgt.report import data_tables, read_run, tables, write_report
+from physgt.report.figures import errors_over_time
 from physgt.report.listing import Listing, duration, figure, per_cent, span
 from physgt.report.page import render_page
 from physgt.report.pictures import worst_moment
@@ -61,6 +65,7 @@ per = "scale"
 """
 TEST_SEEDS = (8, 9)
 STEPS = 12
+NOW = session_of(torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +205,62 @@ def test_cases_that_served_for_training_are_named_as_such(folder, tmp_path):
     assert "1 of them served for validation" in text
 
 
+def test_a_model_that_learned_on_from_another_names_it_and_whose_scales_it_has(folder, tmp_path):
+    first = Simulator.load(folder / "run/best.physgt")
+    path = folder / "data/train/plate-1.vtkhdf"
+    case = read_case(folder / "heat.toml")
+    train(case, {str(path): open_trajectory(path)}, tmp_path / "run", start=first)
+    run = read_run(tmp_path / "run", "best.physgt", "cpu")
+    write_report(
+        run, {"a.vtkhdf": heat_trajectory(8)}, tmp_path / "page.html", settings={}, steps=2
+    )
+    text = (tmp_path / "page.html").read_text()
+    original = dict(data_tables.provenance(read_run(folder / "run", "best.physgt", "cpu"), NOW))
+    assert f"<dt>Started from the weights</dt><dd>{original['Weights']}</dd>" in text
+    assert "Started from the weights" not in original
+    assert "It learned on from another model, whose cases this page doesn&#39;t know." in text
+    assert "<caption>Fields in the training data of the model it started from</caption>" in text
+    assert "12 optimiser steps, on from a trained model" in text
+
+
+def test_the_command_that_shows_a_case_runs_as_it_stands_and_spares_the_reference(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(folder / "data/test/plate-8.vtkhdf", "the plate.vtkhdf")
+    before = Path("the plate.vtkhdf").read_bytes()
+    run = read_run(folder / "run", "best.physgt", "cpu")
+    cases = {"the plate.vtkhdf": open_trajectory("the plate.vtkhdf")}
+    write_report(run, cases, tmp_path / "page.html", settings={}, steps=2)
+    page = html5lib.parse((tmp_path / "page.html").read_text(), namespaceHTMLElements=False)
+    (command,) = [text for text in texts(page, "code") if text.startswith("physgt rollout")]
+    with pytest.raises(SystemExit) as stop:
+        main(shlex.split(command)[1:])
+    assert stop.value.code == 0
+    assert open_trajectory("the plate-prediction.vtkhdf").num_times == 3
+    assert Path("the plate.vtkhdf").read_bytes() == before
+
+
+def test_a_run_that_was_stopped_says_how_far_it_came(folder):
+    run = read_run(folder / "run", "last.physgt", "cpu")
+    assert data_tables.cards(run, [])[-1].note == "12 optimiser steps"
+    run.record["case"]["training"]["steps"] = 5000
+    run.record["sessions"].append({"started": "2026-01-01", "command": ["physgt"]})
+    assert data_tables.cards(run, [])[-1].note == (
+        "12 of 5000 optimiser steps; without the time of 1 of 2 sessions, which didn't end"
+    )
+
+
+def test_a_folder_without_tensorboard_events_has_a_page_without_curves(folder, tmp_path):
+    for name in ("best.physgt", "run.json"):
+        shutil.copy(folder / "run" / name, tmp_path)
+    run = read_run(tmp_path, "best.physgt", "cpu")
+    write_report(
+        run, {"a.vtkhdf": heat_trajectory(8)}, tmp_path / "page.html", settings={}, steps=2
+    )
+    assert "There are no curves" in (tmp_path / "page.html").read_text()
+
+
 def test_without_opengl_a_page_on_a_solid_says_why_it_has_no_pictures(
     folder, tmp_path, monkeypatch
 ):
@@ -236,6 +297,18 @@ def test_the_trials_of_a_moving_mesh_go_from_the_best_to_the_worst(tmp_path):
     assert trials[0].scores["field"].values.tolist() == ["points", "stress"]
 
 
+def test_cases_whose_files_have_one_name_are_told_apart_by_their_folders(tmp_path):
+    cases = {"a/plate.vtkhdf": pulled_plate(0.1), "b/plate.vtkhdf": pulled_plate(0.3)}
+    trials = run_trials(plate_simulator(1e-3), cases | {"c.vtkhdf": pulled_plate()}, {}, tmp_path)
+    assert {trial.name for trial in trials} == {*cases, "c"}
+    # A prediction starts where its own reference does: its right side is driven as far.
+    for trial in trials:
+        assert np.ptp(trial.shown.prediction.points_at(10)[:, 0]) == pytest.approx(
+            np.ptp(trial.reference.points_at(10)[:, 0]), rel=1e-3
+        )
+    assert errors_over_time(trials, PULL.dt).axes
+
+
 @pytest.mark.parametrize("location", ["node", "cell"])
 def test_the_largest_error_is_told_with_its_place_and_time(location):
     mesh, times = square_mesh(4), 0.1 * np.arange(4)
@@ -265,6 +338,84 @@ def test_a_rollout_that_diverges_is_scored_up_to_there_and_is_the_worst(tmp_path
     assert typical([trial]) is None
 
 
+def plate_trial(
+    name: str, scale: float, num_times: int, diverged: str = "", scored: bool = True
+) -> Trial:
+    """A prediction `scale` times the reference, which is 1 at first and then 2 everywhere: the
+    relative L2 is |scale - 1|, that of nothing changes 1/2."""
+    mesh, times = square_mesh(2), 0.1 * np.arange(num_times)
+    true = np.full((num_times, mesh.num_points), 2.0)
+    true[0] = 1.0
+    reference, prediction = (
+        Trajectory.from_arrays(mesh, times, {"heat": values}) for values in (true, scale * true)
+    )
+    found = assess(prediction, reference) if scored else None
+    return Trial(name, f"{name}.vtkhdf", reference, 20, 0.0, diverged, found)
+
+
+LATE = plate_trial("late", 1.0, 3, diverged="'heat' is not finite at step 3.")
+LOST = plate_trial("lost", 1.0, 2, diverged="'heat' is not finite at node 4.", scored=False)
+
+
+def test_each_case_has_one_share_in_a_mean_however_long_it_is():
+    trials = [plate_trial("short", 1.3, 3), plate_trial("long", 1.1, 21)]
+    (card,) = tables.cards(trials)
+    ours = next(row for row in tables.accuracy(trials, 0.2).rows if row[1] == "this model")
+    column = tables.accuracy(trials, 0.2).heads.index("mean of all steps")
+    assert card.value == ours[column] == "0.200"
+
+
+def test_a_forecast_is_valid_for_all_only_where_it_never_passes_the_threshold():
+    def told(*trials: Trial) -> str:
+        return next(r for r in tables.accuracy(trials, 0.2).rows if r[1] == "this model")[-1]
+
+    assert told(plate_trial("good", 1.1, 3), plate_trial("good too", 1.1, 6)) == (
+        "all 0.2000 to 0.5000 s"
+    )
+    # It passes at once, and the one step is the last as well.
+    assert told(plate_trial("bad", 1.5, 2)) == "0.100 s"
+    assert told(LATE) == "0.200 s"
+    assert told(plate_trial("good", 1.1, 3), LOST) == "0 s"
+
+
+def test_what_diverged_is_not_called_better_and_what_has_no_scores_is_told():
+    trials = [plate_trial("good", 1.1, 3), LATE, LOST]
+    error, diverged = tables.cards(trials)
+    assert error.note == "nothing changes: 0.500; better in 1 of 3 cases"
+    assert diverged.value == "2 of 3"
+    left_out = "1 diverged in the first step: no scores, and in no mean"
+    assert left_out in diverged.note
+    assert tables.accuracy(trials, 0.2).caption == f"Errors, means over 2 cases; {left_out}"
+    cases = tables.of_cases(trials, {})
+    ends = {row[0]: row[cases.heads.index("rolled out")] for row in cases.rows}
+    assert ends == {
+        "good": "20 steps", "late": "2 of 20 steps: diverged", "lost": "0 of 20 steps: diverged"
+    }  # fmt: skip
+    assert cases.note.endswith("lost: 'heat' is not finite at node 4.")
+
+
+def test_a_case_to_which_nothing_is_relative_is_neither_typical_nor_compared(tmp_path):
+    plates = {f"{k}.vtkhdf": pulled_plate(stretch=k / 10) for k in (3, 0, 1)}
+    trials = run_trials(plate_simulator(1e-3), plates, {}, tmp_path)
+    assert trials[0].name == "0"
+    assert typical(trials) is trials[1]
+    assert all("of 2 cases" in card.note for card in tables.cards(trials))
+
+
+def test_the_worst_moment_is_one_at_which_there_is_a_reference():
+    mesh, times = square_mesh(4), 0.1 * np.arange(4)
+    true = np.ones((4, mesh.num_points))
+    off = true.copy()
+    off[2, 7] = 1.5
+    true[3, 5] = np.nan
+    zero = np.zeros_like(off)
+    made = [
+        Trajectory.from_arrays(mesh, times, {"zero": zero, "heat": heat}) for heat in (off, true)
+    ]
+    trial = Trial("a", "a.vtkhdf", made[1], 3, 0.0, "", assess(*made))
+    assert "error of heat is 0.500, at" in worst_moment(trial).text
+
+
 def test_a_run_whose_every_rollout_diverges_at_once_has_no_page(folder, tmp_path):
     run = read_run(folder / "run", "best.physgt", "cpu")
     run.simulator.increment.std.fill_(np.inf)
@@ -279,6 +430,8 @@ def test_a_run_whose_every_rollout_diverges_at_once_has_no_page(folder, tmp_path
         (figure(0.027), "0.0270"),
         (figure(2.0), "2.00"),
         (figure(1234.5), "1234"),
+        (figure(999.7), "1000"),
+        (figure(9999.7, 4), "10000"),
         (figure(0.0), "0"),
         (figure(-1.5e-7), "-1.50 × 10⁻⁷"),
         (figure(np.nan), "–"),

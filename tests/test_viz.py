@@ -17,7 +17,7 @@ from physgt.datasets import write_trajectory
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.trajectory import Trajectory
-from physgt.viz import animate, off_screen, render, show
+from physgt.viz import animate, off_screen, picture_sheet, render, show
 from physgt.viz.canvas import Canvas
 from physgt.viz.film import film_suffix
 from physgt.viz.layout import make_layout
@@ -26,6 +26,7 @@ from physgt.viz.scales import ERROR_COLOURS, FIELD_COLOURS, make_scales
 from physgt.viz.scene import make_scene
 from physgt.viz.surface import seen_surface
 from physgt.viz.window import make_plotter
+from test_derived import cube_of_tetrahedra
 
 SIZE = 400
 viridis = matplotlib.colormaps[FIELD_COLOURS]
@@ -223,6 +224,13 @@ def test_of_a_volume_only_the_skin_is_seen(cube: Trajectory):
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2 == pytest.approx(6.0)
 
 
+def test_the_triangles_of_a_skin_go_the_same_way_round_where_cells_are_inside_out():
+    # Each edge is then gone through once in each direction.
+    triangles = seen_surface(cube_of_tetrahedra()).triangles
+    directed = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    assert len(np.unique(directed, axis=0)) == len(directed)
+
+
 def test_the_outline_is_the_rim_and_not_the_edges_inside():
     # 2 ends and 8 edges along each of the long sides.
     assert len(seen_surface(strip(cells=8)).outline()) == 18
@@ -258,6 +266,52 @@ def test_a_picture_has_the_asked_size_and_is_what_a_film_shows_at_that_time(
     assert max(picture.shape[:2]) == SIZE
     # The picture has the colours of its own time; at the last time both ranges agree.
     assert np.array_equal(picture, canvas_of(ramp, reference=ramp).pixels(2))
+
+
+@pytest.mark.parametrize("width", [0.1, 0.25, 1.0, 4.0])
+def test_no_text_of_a_page_runs_into_another_or_leaves_it(width: float):
+    name, mesh = "turbulent_kinetic_energy_dissipation", strip(width)
+    values = np.tile(np.linspace(0.2, 0.6, 9), 2)[None]
+    trajectory = Trajectory.from_arrays(mesh, np.zeros(1), {name: values}, units={name: "m2/s3"})
+    canvas = canvas_of(trajectory, name, reference=trajectory)
+    canvas.draw(0)
+    bars = [axes for axes in canvas.figure.axes if axes.axison]
+    numbers = [t for axes in bars for t in axes.get_xticklabels()]
+    shown = [t for t in [*canvas.figure.texts, *numbers] if t.get_text() and t.get_visible()]
+    boxes = [t.get_window_extent() for t in shown]
+    for i, box in enumerate(boxes):
+        assert canvas.figure.bbox.x0 <= box.x0
+        assert box.x1 <= canvas.figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_a_name_with_two_dollars_is_a_name_and_no_formula(tmp_path: Path):
+    values = {"price_$^$": np.ones((1, 18))}
+    trajectory = Trajectory.from_arrays(strip(), np.zeros(1), values, units={"price_$^$": "$\\a$"})
+    assert render(trajectory, "price_$^$", tmp_path / "a.png", size=SIZE).is_file()
+    assert picture_sheet({"case_$^$": trajectory}, tmp_path / "b.png").is_file()
+
+
+@pytest.mark.usefixtures("open_gl")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_grey_on_a_solid_too(cube: Trajectory, value: float):
+    top = np.where(cube.mesh.points[:, 2] == 1, value, np.linspace(0, 1, 8))[None]
+    canvas = canvas_of(Trajectory.from_arrays(cube.mesh, np.zeros(1), {"u": top}))
+    red, green, blue = colour(canvas, 0, 0, 0.4, 0.85)
+    assert max(red, green, blue) - min(red, green, blue) < 0.05  # the light is a little warm
+
+
+def test_a_sheet_shows_a_constant_in_the_middle_of_its_colours_and_refuses_what_is_not_finite(
+    ramp: Trajectory, tmp_path: Path
+):
+    def sheet(value: float) -> Path:
+        case = over_time(ramp.mesh, lambda points, t: np.full(len(points), value))
+        return picture_sheet({"case": case}, tmp_path / "sheet.png")
+
+    pixels = np.asarray(Image.open(sheet(1e-9)).convert("RGB"))
+    assert same_colour(pixels[len(pixels) * 2 // 3, pixels.shape[1] // 2] / 255, viridis(0.5))
+    with pytest.raises(PhysgtError, match="no finite value"):
+        sheet(np.nan)
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".svg"])

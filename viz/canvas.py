@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from physgt.errors import PhysgtError
-from physgt.viz.layout import MARGIN, TITLE, Box, make_layout
+from physgt.viz.layout import GAP, MARGIN, TITLE, Box, make_layout
 from physgt.viz.planar import PlanarPainter, PlanarView
 from physgt.viz.scales import Scale
 from physgt.viz.scene import Scene
@@ -27,6 +27,10 @@ BLANK = 0.002
 MOST_ELONGATED = 12.0
 LETTER = 0.08
 """Inches of a digit below a colour bar."""
+SMALLEST_LETTERS = 2.0
+"""Points."""
+NEAR_AN_END = 0.02
+"""As a part of a colour bar's length."""
 
 
 class Canvas:
@@ -53,20 +57,27 @@ class Canvas:
         self.times = _written_alike(scene.times, scene.trajectory.times)
 
         self.painters = []
-        for box, title, scale in zip(self.layout.panels, scene.titles, scales, strict=True):
+        right = self.layout.width - MARGIN
+        ends = [box.left for box in self.layout.panels[1:]] + [right]
+        for box, title, scale, end in zip(
+            self.layout.panels, scene.titles, scales, ends, strict=True
+        ):
             axes = self._axes(box)
             axes.set_axis_off()
             axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-            self._text(box.left, box.bottom + box.height + 0.06, title, 8.5, FAINT_INK)
+            shown = self._text(box.left, box.bottom + box.height + 0.06, title, 8.5, FAINT_INK)
+            self._fit(shown, (right if self.layout.stacked else end) - box.left)
             self.painters.append(painter(axes, surface, scale))
         # Reference and prediction share a bar; `above` may hold for the prediction alone.
         for box, scale in zip(self.layout.bars, scales[-len(self.layout.bars) :], strict=True):
             self._colour_bar(box, scale)
-        left, right = self.layout.panels[0].left, self.layout.width - MARGIN
+        left = self.layout.panels[0].left
         top = self.layout.height - MARGIN - 0.5 * TITLE
-        self._text(left, top, scene.quantity.label, 11, INK)
-        self.clock = self._text(right, top, "", 10, INK)
+        label = self._text(left, top, scene.quantity.label, 11, INK)
+        self.clock = self._text(right, top, f"t = {max(self.times, key=len)} s", 10, INK)
         self.clock.set_horizontalalignment("right")
+        self._fit(label, right - self._width(self.clock) - left - GAP)
+        self.clock.set_text("")
         self.canvas.draw()
         self.empty_page = self.canvas.copy_from_bbox(self.figure.bbox)
 
@@ -91,7 +102,22 @@ class Canvas:
 
     def _text(self, x: float, y: float, text: str, size: float, ink: str) -> Text:
         page = self.layout
-        return self.figure.text(x / page.width, y / page.height, text, size=size, color=ink)
+        # Names are shown as they are: two $ in one are no formula.
+        return self.figure.text(
+            x / page.width, y / page.height, text, size=size, color=ink, parse_math=False
+        )
+
+    def _width(self, text: Text) -> float:
+        """Inches."""
+        return text.get_window_extent().width / self.figure.dpi
+
+    def _fit(self, text: Text, room: float) -> None:
+        """Smaller letters for what is wider than `room` inches: it would run into others."""
+        # Step by step, as letters of whole pixels aren't half as wide at half the size.
+        size = float(text.get_fontsize())
+        while self._width(text) > room and size > SMALLEST_LETTERS:
+            size *= 0.95
+            text.set_fontsize(size)
 
     def _colour_bar(self, box: Box, scale: Scale) -> None:
         length = max(box.width, box.height)
@@ -110,6 +136,14 @@ class Canvas:
         )
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, color=FAINT_INK, labelcolor=INK, length=2.5, width=0.5)
+        if self.layout.stacked or len(self.layout.bars) == 1:
+            return
+        # Where two bars meet, a number of either would read as one: 0.6 and 0.0 as 0.60.0.
+        is_first = box is self.layout.bars[0]
+        inner = scale.high if is_first else scale.low
+        for tick, number in zip(bar.get_ticks(), bar.ax.get_xticklabels(), strict=True):
+            if abs(tick - inner) < NEAR_AN_END * (scale.high - scale.low):
+                number.set_horizontalalignment("right" if is_first else "left")
 
 
 def _page(width: float, height: float, size: int) -> Figure:

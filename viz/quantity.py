@@ -45,12 +45,17 @@ class Quantity:
         return values.reshape(len(values), -1)
 
     def numbers(self, vectors: np.ndarray) -> np.ndarray:
-        """(N, C) -> (N,): what is drawn."""
+        """(N, C) -> (N,): what is drawn; NaN where it isn't finite.
+
+        Infinity would be drawn in the colour of an end of the scale, as if it were that value.
+        """
         if self.component is not None:
-            return vectors[:, self.component]
-        if self.field.components == 1:
-            return vectors[:, 0]
-        return np.linalg.norm(vectors, axis=1)
+            found = vectors[:, self.component]
+        elif self.field.components == 1:
+            found = vectors[:, 0]
+        else:
+            found = np.linalg.norm(vectors, axis=1)
+        return np.where(np.isfinite(found), found, np.nan)
 
 
 def find_quantity(trajectory: Trajectory, field: str, component: int | str | None) -> Quantity:

@@ -57,8 +57,7 @@ def _errors(axes: Axes, assessment: Assessment, field: str) -> None:
     if field in assessment.aligned:
         aligned = assessment.aligned[field]["relative_l2"][1:]
         axes.semilogy(aligned["time"], aligned, "--", color=COLOURS["prediction"], label="aligned")
-    axes.set_ylabel(f"relative L2 of {field}")
-    _finish(axes)
+    _finish(axes, f"relative L2 of {field}")
 
 
 def _quantity(axes: Axes, assessment: Assessment, name: str) -> None:
@@ -67,10 +66,11 @@ def _quantity(axes: Axes, assessment: Assessment, name: str) -> None:
     for label, series in (("reference", reference), ("prediction", prediction)):
         axes.plot(series["time"], series[name], color=COLOURS[label], label=label)
     units = prediction[name].attrs.get("units", "")
-    axes.set_ylabel(f"{name} in {units}" if units else name)
-    _finish(axes)
+    _finish(axes, f"{name} in {units}" if units else name)
 
 
-def _finish(axes: Axes) -> None:
+def _finish(axes: Axes, title: str) -> None:
+    # Above and not beside: names are longer than a panel is high.
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(loc="upper left", fontsize=8, ncols=4, frameon=False)

@@ -18,7 +18,7 @@ from physgt.viz.canvas import FAINT_INK, INK
 from physgt.viz.output import checked_path
 from physgt.viz.picture import PICTURE_SUFFIXES
 from physgt.viz.planar import PlanarPainter, PlanarView
-from physgt.viz.scales import FIELD_COLOURS, Scale, colours_of, finite_range
+from physgt.viz.scales import FIELD_COLOURS, Scale, apart, colours_of, finite_range
 from physgt.viz.scene import Scene, make_scene
 from physgt.viz.solid import SolidPainter, SolidView
 from physgt.viz.surface import seen_surface
@@ -43,10 +43,10 @@ def picture_sheet(
     name = field or _shared_field(trajectories)
     scenes = {title: make_scene(t, name).at(time) for title, t in trajectories.items()}
     ranges = np.array([finite_range(s.panels(0)[0].values) for s in scenes.values()])
-    low, high = np.nanmin(ranges[:, 0]), np.nanmax(ranges[:, 1])
-    scale = Scale(
-        float(low), float(high) if high > low else float(low) + 1, colours_of(FIELD_COLOURS)
-    )
+    low, high = float(np.fmin.reduce(ranges[:, 0])), float(np.fmax.reduce(ranges[:, 1]))
+    if np.isnan(low):
+        raise PhysgtError(f"field '{name}' has no finite value at any drawn time.")
+    scale = Scale(*apart(low, high), colours_of(FIELD_COLOURS))
     figure = _draw(scenes, scale)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=DPI)
@@ -92,10 +92,11 @@ def _draw(scenes: Mapping[str, Scene], scale: Scale) -> Figure:
         _paint(axes, scene, boxes[title], scale)
         figure.text(
             (column + 0.04) * cell_width / WIDTH, (bottom + cell_height - 0.22) / height, title,
-            size=7.5, color=FAINT_INK,
+            size=7.5, color=FAINT_INK, parse_math=False,
         )  # fmt: skip
     label = next(iter(scenes.values())).quantity.label
-    figure.text(0.02, 1 - 0.38 / height, f"{label}, {len(scenes)} cases", size=11, color=INK)
+    heading = f"{label}, {len(scenes)} cases"
+    figure.text(0.02, 1 - 0.38 / height, heading, size=11, color=INK, parse_math=False)
     bar = figure.colorbar(
         ScalarMappable(scale.norm, scale.colours),
         cax=figure.add_axes((0.62, 1 - 0.36 / height, 0.35, 0.1 / height)),

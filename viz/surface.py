@@ -15,7 +15,8 @@ from physgt.mesh import Mesh
 
 @dataclass(frozen=True)
 class Surface:
-    """triangles (F, 3): the mesh's node numbers; cells (F,): which cell each is a part of."""
+    """triangles (F, 3): the mesh's node numbers, neighbours the same way round; cells (F,): which
+    cell each is a part of."""
 
     triangles: np.ndarray
     cells: np.ndarray
@@ -41,7 +42,11 @@ def seen_surface(mesh: Mesh) -> Surface:
     # subdivision 1.
     faces = grid.extract_cells(faces_and_volumes)  # type: ignore[arg-type]
     skin = faces.extract_surface(nonlinear_subdivision=1, algorithm="dataset_surface")
-    triangles = skin.triangulate()
+    # Some meshers leave tetrahedra inside out: between a triangle and one that is turned the other
+    # way round, each edge would be a sharp one.
+    triangles = skin.triangulate().compute_normals(
+        point_normals=False, split_vertices=False, consistent_normals=True
+    )
     nodes = np.asarray(triangles.point_data["node"])
     return Surface(nodes[triangles.regular_faces], np.asarray(triangles.cell_data["cell"]))
 

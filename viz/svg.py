@@ -30,6 +30,7 @@ OF_PAGE = {
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9,
+    "text.parse_math": False,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,

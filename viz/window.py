@@ -52,8 +52,9 @@ def make_plotter(scene: Scene, colour_map: str | None, *, off_screen: bool = Fal
 
     move_to(scene.times[0])
     plotter.add_mesh(
-        grid, scalars=label, cmap=scale.colours, clim=(scale.low, scale.high), lighting=solid
-    )
+        grid, scalars=label, cmap=scale.colours, clim=(scale.low, scale.high), lighting=solid,
+        nan_color=scale.colours.get_bad()[:3],
+    )  # fmt: skip
     if len(scene) > 1:
         span = (scene.times[0], scene.times[-1])
         plotter.add_slider_widget(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from physgt.commands.apps import app, out
+from physgt.errors import PhysgtError
 
 
 @app.command
@@ -173,16 +174,23 @@ def render(
     """
     from physgt.datasets import open_trajectory
     from physgt.progress import progress_bar
-    from physgt.viz import PICTURE_SUFFIXES, animate
+    from physgt.viz import FILM_SUFFIXES, PICTURE_SUFFIXES, animate
     from physgt.viz import render as draw
 
+    is_picture = output.suffix.lower() in PICTURE_SUFFIXES
+    if is_picture and every != 1:
+        raise PhysgtError("--every is for films; of a picture --time says which time it shows.")
+    if output.suffix.lower() in FILM_SUFFIXES and time is not None:
+        raise PhysgtError("--time is for pictures; a film shows all times, or each --every-th.")
+    if reference is None and error_limit is not None:
+        raise PhysgtError("--error-limit is for the error, which needs a --reference.")
     trajectory = open_trajectory(path)
     shared: dict[str, Any] = {
         "reference": None if reference is None else open_trajectory(reference),
         "component": component,
         "error_limit": error_limit,
     }
-    if output.suffix.lower() in PICTURE_SUFFIXES:
+    if is_picture:
         draw(trajectory, field, output, time=time, **shared)
     else:
         with progress_bar("drawing") as update:

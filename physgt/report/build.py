@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +90,13 @@ def _content(
             "worst": [] if no_pictures else [(trial, worst_moment(trial)) for trial in bad],
             "quantities": tables.quantities(trials),
             "histories": _histories(middle, bad),
-            "curves": inline_svg(training_curves(run.curves), "training", "Curves of the training"),
+            "curves": _curves(run),
             "data": data_tables.sizes(sets),
             "numbers": data_tables.numbers(sets),
-            "ranges": data_tables.field_ranges(run.simulator),
+            "ranges": data_tables.field_ranges(run),
             "case_text": run.record["case_file"] or json.dumps(run.case, indent=2),
             "provenance": data_tables.provenance(run, session_of(run.simulator.device)),
-            "model_path": run.checkpoint,
+            "rollout_command": partial(_rollout_command, run.checkpoint),
         }  # fmt: skip
 
 
@@ -105,12 +107,31 @@ def _lead(run: RunFolder, trials: Sequence[Trial]) -> str:
         f"{run.simulator.model_name} on {len(trials)} test cases, each rolled out freely from its "
         f"first state over up to {longest} steps, {seconds} s."
     )
+    diverged = sum(bool(trial.diverged) for trial in trials)
+    if diverged:
+        told += f" {diverged} of them diverged."
     for name, summary in run.record["data"].items():
         known = {Path(case).resolve() for case in summary["cases"]}
         seen = sum(Path(trial.file).resolve() in known for trial in trials)
         if seen:
             told += f" {seen} of them served for {name}: they say little of new cases."
+    if run.started_from:
+        told += " It learned on from another model, whose cases this page doesn't know."
     return told
+
+
+def _rollout_command(model: Path, trial: Trial) -> str:
+    """What shows a case whole; its file's own name stays the reference's."""
+    output = f"{Path(trial.file).stem}-prediction.vtkhdf"
+    words = ["physgt", "rollout", str(model), trial.file, "--prescribed", trial.file]
+    return shlex.join([*words, "--steps", str(trial.num_steps), "-o", output])
+
+
+def _curves(run: RunFolder) -> str:
+    """Empty where the folder holds none."""
+    if not run.curves:
+        return ""
+    return inline_svg(training_curves(run.curves), "training", "Curves of the training")
 
 
 def _why_nothing_can_be_drawn(trial: Trial) -> str:

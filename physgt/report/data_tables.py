@@ -11,7 +11,7 @@ from physgt.fields import component_suffix
 from physgt.report.listing import Card, Listing, duration, figure, span
 from physgt.report.run_folder import RunFolder
 from physgt.report.trials import Trial
-from physgt.simulator import Simulator
+from physgt.rollout.restart import fingerprint
 
 Sets = Mapping[str, Mapping[str, Any]]
 """Summaries of data sets by name, the training's first: see physgt.provenance.summary_of."""
@@ -43,8 +43,12 @@ def numbers(sets: Sets) -> Listing | None:
     return Listing("What differs from case to case", ["number", *sets], rows)
 
 
-def field_ranges(simulator: Simulator) -> Listing:
-    """Mean, spread and range of each component of the targets over the training data."""
+def field_ranges(run: RunFolder) -> Listing:
+    """Mean, spread and range of each component of the targets over the training data.
+
+    What starts from a trained model keeps its scales: they are of the data of that one.
+    """
+    simulator = run.simulator
     scales, rows = simulator.state, []
     for target in simulator.task.targets:
         for column in range(target.components):
@@ -58,7 +62,8 @@ def field_ranges(simulator: Simulator) -> Listing:
                 ]
             )
     heads = ["field", "units", "mean", "standard deviation", "lowest", "highest"]
-    return Listing("Fields in the training data", heads, rows)
+    whose = " of the model it started from" if run.started_from else ""
+    return Listing(f"Fields in the training data{whose}", heads, rows)
 
 
 def cards(run: RunFolder, trials: Sequence[Trial]) -> list[Card]:
@@ -71,8 +76,16 @@ def cards(run: RunFolder, trials: Sequence[Trial]) -> list[Card]:
         found.append(
             Card("a step of the rollout", value, "of the processor, start and writing included")
         )
-    total = sum(session.get("seconds", 0.0) for session in run.record["sessions"])
-    note = f"{run.case['training']['steps']} optimiser steps"
+    sessions = run.record["sessions"]
+    total = sum(session.get("seconds", 0.0) for session in sessions)
+    asked = run.case["training"]["steps"]
+    done = str(asked) if run.num_steps == asked else f"{run.num_steps} of {asked}"
+    note = f"{done} optimiser steps"
+    if run.started_from:
+        note += ", on from a trained model"
+    killed = sum("seconds" not in session for session in sessions)
+    if killed:
+        note += f"; without the time of {killed} of {len(sessions)} sessions, which didn't end"
     return [*found, Card("training", duration(total), note)]
 
 
@@ -88,6 +101,8 @@ def provenance(run: RunFolder, now: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Parameters", f"{parameters:,}".replace(",", "\u202f")),
         ("Time step", f"{simulator.task.dt:g} s"),
         ("Checkpoint", f"{run.checkpoint.name}, SHA-256 {run.fingerprint}"),
+        ("Weights", fingerprint(simulator)),
+        *([("Started from the weights", run.started_from)] if run.started_from else []),
         ("Seed", str(case["training"]["seed"])),
         ("CPU time of the training", duration(cpu)),
     ]

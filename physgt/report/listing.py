@@ -55,7 +55,8 @@ def figure(value: float, digits: int = 3) -> str:
     if value and not 1e-3 <= abs(value) < 10**5:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa} × 10" + str(int(exponent)).translate(SUPERSCRIPT)
-    if abs(value) >= 10**digits or value == 0:
+    # Rounded first: 999.7 has three digits that count as 1000, not as 1.00e+03.
+    if float(f"{abs(value):.{digits - 1}e}") >= 10**digits or value == 0:
         return f"{value:.0f}"
     return f"{value:#.{digits}g}".rstrip(".")
 

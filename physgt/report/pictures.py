@@ -73,10 +73,11 @@ def film(trial: Trial, field: str) -> Film:
 def worst_moment(trial: Trial) -> WorstMoment:
     """Of the field with the largest mean relative error, at the time of its largest error."""
     errors = trial.scores["relative_l2"].sel(forecast="prediction")
-    means = errors.mean("time").fillna(np.inf)
+    # NaN: the reference is 0 or not finite; what isn't finite of a prediction is infinitely off.
+    means = errors.mean("time").fillna(-np.inf)
     field = str(means["field"].values[means.values.argmax()])
     largest = trial.scores["largest_error"].sel(forecast="prediction", field=field)
-    number = int(largest.fillna(np.inf).values.argmax())
+    number = int(largest.fillna(-np.inf).values.argmax())
     time = float(largest["time"].values[number])
     point, size, unit = _largest_difference(trial.shown, field, time)
     name = field_name(field)

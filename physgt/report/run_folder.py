@@ -36,6 +36,17 @@ class RunFolder:
         return found
 
     @property
+    def started_from(self) -> str:
+        """The fingerprint of the weights that the training began with; empty for new ones."""
+        return str(self.record["sessions"][0].get("started_from", ""))
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps done so far: of a run that was stopped not all that its case states."""
+        steps, _ = self.curves.get("loss", (np.array([self.case["training"]["steps"]]), None))
+        return int(steps[-1])
+
+    @property
     def test_pattern(self) -> str:
         """Raises PhysgtError where the case names no test cases."""
         pattern = self.case["data"].get("test")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from physgt.quantities import stated_numbers
-from physgt.report.listing import Card, Listing, field_name, figure, per_cent
+from physgt.report.listing import Card, Listing, field_name, figure, per_cent, span
 from physgt.report.trials import Trial
 from physgt.rollout import compare_histories, over_all_times, relative_differences, valid_time
 
@@ -27,7 +27,7 @@ def all_scores(trials: Sequence[Trial]) -> xr.Dataset:
     """The scores of all trials over (case, forecast, field, step); NaN where one has none."""
     scored = [trial for trial in trials if trial.assessment is not None]
     by_step = [trial.scores.swap_dims(time="step").drop_vars("time") for trial in scored]
-    return xr.concat(
+    found = xr.concat(
         by_step,
         xr.DataArray([trial.name for trial in scored], dims="case", name="case"),
         join="outer",
@@ -35,34 +35,49 @@ def all_scores(trials: Sequence[Trial]) -> xr.Dataset:
         coords="minimal",
         compat="override",
     )
+    # Where some have no dynamic modes the outer join sorts by name.
+    return found.sel(forecast=[name for name in FORECASTS if name in found["forecast"].values])
 
 
 def cards(trials: Sequence[Trial]) -> list[Card]:
-    """Of each field the mean error beside that of nothing changes; how many rollouts diverged."""
+    """Of each field the mean error beside that of nothing changes; how many rollouts diverged.
+
+    One that diverged isn't better, however good it was before.
+    """
     errors = all_scores(trials)["relative_l2"].mean("step")
+    ended = [trial.name for trial in trials if not trial.diverged]
     found = []
     for field in errors["field"].values.tolist():
         ours, still = (
             errors.sel(field=field, forecast=forecast) for forecast in ("prediction", "persistence")
         )
-        better = int((ours < still).sum())
+        better = int((ours < still).sel(case=ended).sum())
+        lost = len(trials) - errors.sizes["case"]
+        compared = int((ours.notnull() & still.notnull()).sum()) + lost
         note = (
             f"nothing changes: {figure(float(still.mean()))}; "
-            f"better in {better} of {errors.sizes['case']} cases"
+            f"better in {better} of {compared} cases"
         )
         found.append(Card(f"relative L2 of {field_name(field)}", figure(float(ours.mean())), note))
     diverged = sum(bool(trial.diverged) for trial in trials)
     if diverged:
-        note = "scores are of what came before"
+        note = "scores are of what came before" + _left_out(trials)
         found.append(Card("rollouts that diverged", f"{diverged} of {len(trials)}", note))
     return found
+
+
+def _left_out(trials: Sequence[Trial]) -> str:
+    """Empty where every trial has scores."""
+    lost = sum(trial.assessment is None for trial in trials)
+    return f"; {lost} diverged in the first step: no scores, and in no mean" if lost else ""
 
 
 def accuracy(trials: Sequence[Trial], threshold: float) -> Listing:
     """Means over the cases: relative L2 at some steps and over all, and the other metrics."""
     scores = all_scores(trials)
     at_steps = [step for step in SHOWN_STEPS if step in scores["step"].values]
-    over_steps = scores.mean(("case", "step"))
+    # As each case has its own mean: one that is longer, or didn't diverge, counts no more.
+    over_steps = scores.mean("step").mean("case")
     valid = _valid_times(trials, threshold)
     scored = next(trial for trial in trials if trial.assessment is not None)
     together = over_all_times(scores.rename(step="time")).mean("case")
@@ -96,33 +111,42 @@ def accuracy(trials: Sequence[Trial], threshold: float) -> Listing:
     note = (
         "Nothing changes: the first state stays. Dynamic modes: a linear model fitted to the first "
         "half of the very reference and scored in its second, so that it has seen the case, which "
-        "this model has not. Means are over cases and steps. At once: the error's norm over all "
-        "nodes and steps of a case by the reference's, which steps at which hardly anything has "
-        "happened yet don't rule."
+        "this model has not. Means are over the steps of each case, then over cases. At once: the "
+        "error's norm over all nodes and steps of a case by the reference's, which steps at which "
+        "hardly anything has happened yet don't rule."
     )
-    return Listing(f"Errors, means over {scores.sizes['case']} cases", heads, rows, 2, note)
+    caption = f"Errors, means over {scores.sizes['case']} cases{_left_out(trials)}"
+    return Listing(caption, heads, rows, 2, note)
 
 
 def _valid_times(trials: Sequence[Trial], threshold: float) -> dict[tuple[str, str], str]:
-    """By (field, forecast) the median of the valid times; a rollout that ended before counts so."""
+    """By (field, forecast) the median of the valid times, of two in the middle the lower one.
+
+    A rollout that diverged is valid until then at most; in its first step, not at all.
+    """
     found: dict[tuple[str, str], list[float]] = {}
-    lasts = []
+    lengths = []
     for trial in trials:
         if trial.assessment is None:
             continue
-        last = float(trial.scores["time"][-1]) - trial.scores.attrs["start"]
-        lasts.append(last)
+        length = float(trial.scores["time"][-1]) - trial.scores.attrs["start"]
+        lengths.append(length)
         valid = valid_time(trial.scores, threshold)
         for field in valid["field"].values.tolist():
             for forecast in valid["forecast"].values.tolist():
                 seconds = float(valid.sel(field=field, forecast=forecast))
+                if trial.diverged and forecast == "prediction":
+                    seconds = min(seconds, length)
                 if not np.isnan(seconds):
-                    found.setdefault((field, forecast), []).append(min(seconds, last))
-    longest = max(lasts, default=0.0)
-    return {
-        key: f"all {figure(longest)} s" if np.median(v) == longest else f"{figure(np.median(v))} s"
-        for key, v in found.items()
-    }
+                    found.setdefault((field, forecast), []).append(seconds)
+    lost = [0.0] * sum(trial.assessment is None for trial in trials)
+    told = {}
+    for (field, forecast), known in found.items():
+        ordered = sorted(known + lost if forecast == "prediction" else known)
+        median = ordered[(len(ordered) - 1) // 2]
+        reach = f"all {span(min(lengths), max(lengths))}" if np.isinf(median) else figure(median)
+        told[field, forecast] = f"{reach} s"
+    return told
 
 
 def of_cases(trials: Sequence[Trial], training: Mapping[str, Any]) -> Listing:
@@ -145,7 +169,9 @@ def of_cases(trials: Sequence[Trial], training: Mapping[str, Any]) -> Listing:
                 for field in fields
                 for forecast in ("prediction", "persistence")
             ]
-        end = f"diverged: {trial.diverged}" if trial.diverged else f"{trial.num_steps} steps"
+        end = f"{trial.num_steps} steps"
+        if trial.diverged:
+            end = f"{trial.num_finite} of {end}: diverged"
         told = [_beside_training(stated[name], known.get(name)) for name in differing]
         rows.append([trial.name, str(trial.reference.mesh.num_points), *errors, end, *told])
     heads = ["case", "nodes"]
@@ -156,6 +182,9 @@ def of_cases(trials: Sequence[Trial], training: Mapping[str, Any]) -> Listing:
     note = "Relative L2, means over all steps."
     if any("*" in cell for row in rows for cell in row[-len(differing) :] if differing):
         note += " * outside of the range of the training data."
+    lost = next((trial for trial in trials if trial.assessment is None), None)
+    if lost is not None:
+        note += f" What diverged in its first step has none; {lost.name}: {lost.diverged}"
     return Listing("Each case, the worst first", heads, rows, 1, note)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ Progress = Callable[[int, int, str], None]
 class Trial:
     """One test case.
 
+    name: its file's, without suffix; the whole path where other cases have files of that name.
     seconds: of the processor, for the rollout. diverged: why it stopped before its end, or empty;
     then what came before is scored, and where nothing did, `assessment` is None.
     """
@@ -51,10 +53,20 @@ class Trial:
 
     @property
     def error(self) -> float:
-        """The mean relative L2 over fields and times; infinite for a rollout that diverged."""
+        """The mean relative L2 over fields and times; infinite for a rollout that diverged.
+
+        NaN where the reference is 0 throughout: nothing is relative to that.
+        """
         if self.diverged:
             return np.inf
         return float(self.scores["relative_l2"].sel(forecast="prediction").mean())
+
+    @property
+    def num_finite(self) -> int:
+        """The steps that were done before the rollout diverged, or all."""
+        if not self.diverged:
+            return self.num_steps
+        return 0 if self.assessment is None else int(self.scores["step"][-1])
 
 
 def run_trials(
@@ -68,20 +80,25 @@ def run_trials(
 ) -> list[Trial]:
     """Roll out each reference, by its file, into `folder` and score it, the best first.
 
+    Before them are those to which nothing is relative.
     steps: of each rollout; as many as the reference has without it.
     """
     trials = []
+    stems = Counter(Path(file).stem for file in references)
     for number, (file, reference) in enumerate(references.items()):
         try:
             count = _num_steps(simulator, reference, steps)
         except PhysgtError as error:
             raise PhysgtError(f"{file}: {error}") from error
+        name = Path(file).stem if stems[Path(file).stem] == 1 else file
         if progress is not None:
-            progress(number, len(references), Path(file).stem)
-        trials.append(_trial(simulator, file, reference, count, settings, folder))
+            progress(number, len(references), name)
+        # Predictions are read when they are drawn: each has a file of its own.
+        output = folder / f"{number}.vtkhdf"
+        trials.append(_trial(simulator, name, file, reference, count, settings, output))
     if progress is not None:
         progress(len(references), len(references), "")
-    return sorted(trials, key=lambda trial: trial.error)
+    return sorted(trials, key=lambda trial: -1.0 if np.isnan(trial.error) else trial.error)
 
 
 def worst(trials: Sequence[Trial], most: int) -> list[Trial]:
@@ -90,8 +107,9 @@ def worst(trials: Sequence[Trial], most: int) -> list[Trial]:
 
 
 def typical(trials: Sequence[Trial]) -> Trial | None:
-    """The one in the middle of those that came to their end."""
+    """The one in the middle of those that came to their end, of those with an error if any has."""
     ended = [trial for trial in trials if not trial.diverged]
+    ended = [trial for trial in ended if not np.isnan(trial.error)] or ended
     return ended[(len(ended) - 1) // 2] if ended else None
 
 
@@ -105,13 +123,13 @@ def _num_steps(simulator: Simulator, reference: Trajectory, steps: int | None) -
 
 def _trial(
     simulator: Simulator,
+    name: str,
     file: str,
     reference: Trajectory,
     num_steps: int,
     settings: Settings,
-    folder: Path,
+    output: Path,
 ) -> Trial:
-    output = folder / f"{Path(file).stem}.vtkhdf"
     started, diverged = time.process_time(), ""
     try:
         prediction = rollout(simulator, reference, num_steps, output=output, prescribed=reference)
@@ -123,7 +141,6 @@ def _trial(
     if prediction.num_times > 1:
         found = _with_alignment(assess(prediction, reference, settings=settings))
         found = _targets_first(found, [target.name for target in simulator.task.targets])
-    name = Path(file).stem
     return Trial(name, file, reference, num_steps, seconds, diverged, found)
 
 
