@@ -215,4 +215,4 @@ def generate(
             progress=update,
             **chosen,
         )
-    out.print(f"{len(paths)} cases in {output}")
+    out.print(f"{len(paths)} {'case' if len(paths) == 1 else 'cases'} in {output}")
