@@ -15,6 +15,7 @@ from physgt import Mesh
 from physgt.case import read_case
 from physgt.errors import PhysgtError
 from physgt.graph import batch_graphs, build_graph
+from physgt.mesh import NodeType
 from physgt.models import MODELS, MaskedTransformer, PhysGTO, physgto
 from physgt.models.layers import EdgeMLP, RMSNorm, fourier_positions, mlp
 from physgt.models.masked_transformer import masked_attention
@@ -216,7 +217,11 @@ def test_a_task_without_forcing_and_a_solid_mesh_are_fine(name):
 
 @torch.no_grad()
 def test_a_node_that_no_cell_uses_gets_a_finite_increment(model):
-    mesh = Mesh.from_blocks(np.eye(5, 2), [("triangle", np.array([[0, 1, 2]]))])
+    mesh = Mesh.from_blocks(
+        np.eye(5, 2),
+        [("triangle", np.array([[0, 1, 2]]))],
+        node_type=np.array([NodeType.OUTFLOW, 0, 0, 0, 0]),
+    )
     graph = graph_for(model, mesh)
     assert model(graph, *random_fields(graph)).isfinite().all()
 
