@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from physgt.graph import Graph
+from physgt.ops.memory import return_free_memory
 from physgt.samples import Window
 from physgt.simulator import Simulator
 
@@ -78,6 +79,12 @@ def unrolled_loss(
         lost = measure(simulator, window.graph, error, next_state)
         return simulator.advanced(window.graph, state, predicted), lost
 
+    def advance_leanly(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        # Forwards and, when it is computed again, backwards: what the step before has left lies in
+        # pieces between what stays, and would add up over the steps.
+        return_free_memory()
+        return advance(*arguments)
+
     last = len(window.forcings) - 1
     steps = zip(window.forcings, window.states[:-1], window.states[1:], strict=True)
     for step, (forcing, true_state, next_state) in enumerate(steps):
@@ -89,7 +96,7 @@ def unrolled_loss(
                 state, _ = advance(*arguments)
             continue
         if checkpointing:
-            state, lost = checkpoint(advance, *arguments, use_reentrant=False)
+            state, lost = checkpoint(advance_leanly, *arguments, use_reentrant=False)
         else:
             state, lost = advance(*arguments)
         weight = discount**step
