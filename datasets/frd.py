@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from physgt.datasets.abaqus_sets import read_sets
+from physgt.datasets.abaqus import read_sets
 from physgt.datasets.frd_blocks import (
     ELEMENTS,
     MODES,

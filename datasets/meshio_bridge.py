@@ -16,7 +16,7 @@ from meshio.gmsh.main import read_buffer as read_gmsh
 from meshio.nastran._nastran import read_buffer as read_nastran
 from meshio.xdmf import TimeSeriesReader
 
-from physgt.datasets.abaqus_sets import read_mesh, read_sets
+from physgt.datasets.abaqus import read_mesh, read_sets
 from physgt.datasets.gmsh_data import check_data
 from physgt.datasets.main_cells import keep_main_cells
 from physgt.datasets.naming import errors_name

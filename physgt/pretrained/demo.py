@@ -31,7 +31,7 @@ SEED = 0
 """Of the mesh's inner points: all else is given."""
 RECIPE = RECIPES[NAME]
 FILM_SIZE = 800
-"""Pixels of the longer side: the film takes half of the time that one of the usual size does."""
+"""Pixels of the longer side: fewer than usual, for the film is most of the waiting."""
 
 
 @dataclass(frozen=True)
