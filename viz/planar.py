@@ -38,7 +38,7 @@ class PlanarPainter:
         values = panel.values
         if on_cells:
             values = np.ma.masked_invalid(values[self.surface.cells])
-        # A mesh that stays where it is only changes its colours; making all anew took a quarter of a film.
+        # Where a mesh stays, its colours alone change: anew, all took a quarter of a film's time.
         if np.array_equal(self.points, panel.points):
             self.artists[0].set_array(values)
             return
