@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from physgt.datasets.byte_planes import LARGE, packed
+from physgt.datasets.ordered_file import within_a_page
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.task import Field
@@ -34,7 +35,8 @@ class RowTable:
         tail = self.first.shape
         if name not in parent:
             shape: dict[str, Any] = {"shape": (0, *tail), "maxshape": (None, *tail)}
-            parent.create_dataset(name, dtype="int64", chunks=(ROWS_AHEAD, *tail), **shape)
+            shape |= {"dtype": "int64", "chunks": (ROWS_AHEAD, *tail)}
+            parent[name] = within_a_page(lambda: parent.create_dataset(None, **shape))
         self.dataset = parent[name]
 
     def extend(self, num_times: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from physgt.datasets.ordered_file import OrderedFile
+from physgt.datasets.ordered_file import OrderedFile, ordered_hdf5, within_a_page
 from physgt.datasets.vtkhdf_head import write_head
 from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS
 from physgt.datasets.vtkhdf_rows import (
@@ -82,7 +82,7 @@ class VTKHDFWriter:
         # Whoever still reads an older file of this name keeps it.
         self.path.unlink(missing_ok=True)
         self._bytes = OrderedFile(self.path, "w+")
-        self._file = _hdf5(self._bytes, "w")
+        self._file = ordered_hdf5(self._bytes, "w")
         try:
             self._root = self._file.create_group("VTKHDF")
             self._steps = self._create_steps()
@@ -110,20 +110,13 @@ class VTKHDFWriter:
         """
         writer = cls.__new__(cls)
         writer.path, writer.mesh, writer.fields = Path(path), mesh, tuple(fields)
+        writer._open_again()
         try:
-            writer._bytes = OrderedFile(writer.path, "r+")
-            writer._file = _hdf5(writer._bytes, "r+")
-        except OSError as error:
-            raise PhysgtError(f"{path}: can't be written on with ({error}).") from error
-        try:
-            writer._root = writer._file["VTKHDF"]
-            writer._steps = writer._root["Steps"]
-            writer._series = {field.name: writer._find_series(field) for field in writer.fields}
-            writer._tables = writer._make_tables()
             writer._drop_after(num_times)
-        except BaseException:
+        finally:
+            # HDF5 forgets what room that left: what is new goes behind all else, see OrderedFile.
             writer.close()
-            raise
+        writer._open_again()
         return writer
 
     def append(self, time: float, values: Mapping[str, np.ndarray]) -> None:
@@ -144,8 +137,8 @@ class VTKHDFWriter:
                 table.extend(self.num_times + ROWS_AHEAD)
         # Readers look at NSteps alone, so all that it promises must be in the file before it is.
         self._flush()
-        # VTK reads all of Values into room for NSteps times, so they must grow at once. Their
-        # headers lie side by side in the file, and HDF5 writes adjacent metadata in one piece.
+        # VTK reads all of Values into room for NSteps times, so they must grow at once: their
+        # headers lie side by side in the file's first page.
         write_rows(self._steps["Values"], self.num_times, np.array([time]))
         self._steps.attrs.modify("NSteps", self.num_times + 1)
         self._flush()
@@ -211,6 +204,21 @@ class VTKHDFWriter:
                 )
         return tables
 
+    def _open_again(self) -> None:
+        try:
+            self._bytes = OrderedFile(self.path, "r+")
+            self._file = ordered_hdf5(self._bytes, "r+")
+        except OSError as error:
+            raise PhysgtError(f"{self.path}: can't be written on with ({error}).") from error
+        try:
+            self._root = self._file["VTKHDF"]
+            self._steps = self._root["Steps"]
+            self._series = {field.name: self._find_series(field) for field in self.fields}
+            self._tables = self._make_tables()
+        except BaseException:
+            self.close()
+            raise
+
     def _find_series(self, field: Field) -> h5py.Dataset:
         parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
         name = "Points" if field.name == "points" else field.name
@@ -232,16 +240,22 @@ class VTKHDFWriter:
             raise PhysgtError(
                 f"{self.path}: holds {found} times, too few to go on after {num_times}."
             )
+        self._bytes.shrinks = True
         self._steps["Values"].resize(num_times, axis=0)
         self._steps.attrs.modify("NSteps", num_times)
         self.num_times = num_times
+        self._flush()
+        for field in self.fields:
+            series = self._series[field.name]
+            series.resize(num_times * self._tables[field.location].rows, axis=0)
         self._flush()
         self._last_time = float(self._steps["Values"][-1]) if num_times else -np.inf
 
     def _write_static(self, field: Field, values: np.ndarray) -> None:
         rows = rows_on_disk(self.path, self.mesh, field, {field.name: values})
         dataset = self._root[GROUPS[field.location]].create_dataset(field.name, data=rows)
-        self._describe(dataset, field, table="static")
+        _describe(dataset, field, over_time=False)
+        self._link(field, table="static")
 
     def _create_series(self, field: Field) -> h5py.Dataset:
         row = rows_on_disk(
@@ -254,25 +268,28 @@ class VTKHDFWriter:
         # A chunk of global values is written many times. Compressed it would move in the file,
         # and a killed process could leave it lost.
         shared = field.location == "global"
-        dataset = parent.create_dataset(
-            "Points" if field.name == "points" else field.name,
-            shape=(0, *row.shape[1:]),
-            maxshape=(None, *row.shape[1:]),
-            chunks=(ROWS_AHEAD if shared else len(row), *row.shape[1:]),
-            dtype=row.dtype,
-            **({} if shared else COMPRESSION),
-        )
-        self._describe(dataset, field, table=field.location)
-        return dataset
 
-    def _describe(self, dataset: h5py.Dataset, field: Field, table: str) -> None:
-        dataset.attrs["units"] = field.units
-        dataset.attrs["components"] = field.components
-        dataset.attrs["over_time"] = table != "static"
+        def create() -> h5py.Dataset:
+            dataset = parent.create_dataset(
+                None,
+                shape=(0, *row.shape[1:]),
+                maxshape=(None, *row.shape[1:]),
+                chunks=(ROWS_AHEAD if shared else len(row), *row.shape[1:]),
+                dtype=row.dtype,
+                **({} if shared else COMPRESSION),
+            )
+            _describe(dataset, field, over_time=True)
+            return dataset
+
+        name = "Points" if field.name == "points" else field.name
+        parent[name] = within_a_page(create)
+        self._link(field, table=field.location)
+        return parent[name]
+
+    def _link(self, field: Field, table: str) -> None:
+        """Say where its rows begin at each time."""
         if field.name == "points":
             return
-        if field.name == WEIGHTS:
-            dataset.attrs["Attribute"] = np.bytes_(WEIGHTS)
         steps = self._steps
         steps[f"{GROUPS[field.location]}Offsets"][field.name] = self._tables[table].dataset
         if field.location == "global" and field not in self.fields:
@@ -280,8 +297,9 @@ class VTKHDFWriter:
             self._tables[f"size of {field.name}"] = size
 
 
-def _hdf5(file: OrderedFile, mode: str) -> h5py.File:
-    """HDF5 1.8's layout lets one write reach NSteps and Values, see append; later layouts mark a
-    file that was not closed as broken.
-    """
-    return h5py.File(file, mode, libver=("v108", "v108"))
+def _describe(dataset: h5py.Dataset, field: Field, *, over_time: bool) -> None:
+    dataset.attrs["units"] = field.units
+    dataset.attrs["components"] = field.components
+    dataset.attrs["over_time"] = over_time
+    if field.name == WEIGHTS:
+        dataset.attrs["Attribute"] = np.bytes_(WEIGHTS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
 import pickle
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from vtkmodules.vtkCommonDataModel import vtkPartitionedDataSet
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
 
 import physgt
-from physgt.datasets.ordered_file import OrderedFile
+from cut_file import CutFile, chunk_nodes
 from physgt.datasets.vtk_bridge import from_pyvista
 from physgt.datasets.vtkhdf import VTKHDFWriter, read_vtkhdf, write_vtkhdf
 from physgt.errors import PhysgtError
@@ -150,33 +151,115 @@ def test_a_process_killed_while_it_writes_leaves_every_complete_time_readable(
             np.testing.assert_array_equal(grid.point_data["a"], expected)
 
 
-def test_whichever_write_is_the_last_the_file_can_be_read_and_its_times_are_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def whole_times(path: Path) -> int:
+    """The number of times of a file of counted values."""
+    with h5py.File(path, locking=False) as file:
+        times = file["VTKHDF/Steps/Values"][:]
+        n = len(times)
+        assert file["VTKHDF/Steps"].attrs["NSteps"] == n
+        np.testing.assert_array_equal(times, np.arange(n))
+        rows = slice(0, 5 * n, 5)
+        for found in (
+            file["VTKHDF/PointData/a"][rows],
+            file["VTKHDF/Points"][rows, 1],
+            file["VTKHDF/FieldData/b"][:n],
+            file["VTKHDF/Steps/PointOffsets"][:n] / 5,
+        ):
+            np.testing.assert_array_equal(found, times)
+    return n
+
+
+COUNTED = [Field("points", 2), Field("a"), Field("b", location="global")]
+
+
+def append_counted(writer: VTKHDFWriter, number: int) -> None:
+    values = np.full(5, number, np.float32)
+    points = np.stack([values, values], axis=1)
+    writer.append(number, {"points": points, "a": values, "b": values[0]})
+
+
+@pytest.fixture
+def whole_after_each_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PageReader:
+    monkeypatch.setattr(io, "FileIO", CutFile)
+    return PageReader(tmp_path / "copy")
+
+
+class PageReader:
+    """Reads a copy of the file after each page that is written within `with`."""
+
+    def __init__(self, copy: Path) -> None:
+        self.copy, self.found = copy, list[int]()
+
+    def __enter__(self) -> list[int]:
+        """The numbers of whole times."""
+        self.found.clear()
+        CutFile.after_write = self.read
+        return self.found
+
+    def __exit__(self, *error: object) -> None:
+        CutFile.after_write = None
+
+    def read(self, path: Path) -> None:
+        shutil.copyfile(path, self.copy)
+        self.found.append(whole_times(self.copy))
+
+
+@pytest.mark.parametrize("shift", range(0, 16, 2))
+def test_whichever_page_is_the_last_that_is_written_the_file_can_be_read_and_its_times_are_whole(
+    shift: int, tmp_path: Path, whole_after_each_page: PageReader
 ) -> None:
-    path, copy = tmp_path / "written.vtkhdf", tmp_path / "copy.vtkhdf"
-    attempt, found = OrderedFile._attempt, []
+    path = tmp_path / "written.vtkhdf"
+    # Its size moves what is created behind it in the file.
+    constant = Field("c", 256 + 32 * shift, location="global", dtype="float64")
+    static = {constant: np.zeros(constant.components)}
+    with VTKHDFWriter(path, planar_mesh(), COUNTED, static=static) as writer:
+        for number in range(65):
+            if number not in (
+                0,
+                1,
+                63,
+                64,
+            ):  # HDF5 divides a node that finds chunks where it has 64
+                append_counted(writer, number)
+                continue
+            with whole_after_each_page as found:
+                append_counted(writer, number)
+            assert set(found) == {number, number + 1}
+            assert len(found) > 8
+    nodes = chunk_nodes(path)
+    assert {level for _, level in nodes} == {0, 1}
+    # A root that is divided keeps its head, of 24 bytes, and two entries, of 40, and a key.
+    assert all(place % 4096 <= 4096 - 136 for place, _ in nodes)
 
-    def attempt_and_read(self: OrderedFile, change: Callable[[], object]) -> None:
-        attempt(self, change)
-        shutil.copyfile(path, copy)
-        with h5py.File(copy, locking=False) as file:
-            times = file["VTKHDF/Steps/Values"][:]
-            n = len(times)
-            assert file["VTKHDF/Steps"].attrs["NSteps"] == n
-            np.testing.assert_array_equal(times, np.arange(n))
-            np.testing.assert_array_equal(file["VTKHDF/PointData/a"][: 5 * n : 5], times)
-            np.testing.assert_array_equal(file["VTKHDF/FieldData/b"][:n], times)
-        found.append(n)
 
-    with VTKHDFWriter(path, planar_mesh(), [Field("a"), Field("b", location="global")]) as writer:
-        for i in range(67):
-            if i in (0, 63):  # HDF5 divides the table that finds chunks where it has 64
-                monkeypatch.setattr(OrderedFile, "_attempt", attempt_and_read)
-            writer.append(i, {"a": np.full(5, i, np.float32), "b": np.float32(i)})
-            if i == 2:
-                monkeypatch.undo()
-    assert set(found) == {0, 1, 2, 3, 63, 64, 65, 66, 67}
-    assert len(found) > 5 * 7
+def test_tables_of_rows_grow_before_the_times_that_need_them(
+    tmp_path: Path, whole_after_each_page: PageReader
+) -> None:
+    with VTKHDFWriter(tmp_path / "long.vtkhdf", planar_mesh(), COUNTED) as writer:
+        for number in range(1024):
+            append_counted(writer, number)
+        with whole_after_each_page as found:
+            append_counted(writer, 1024)
+    assert set(found) == {1024, 1025}
+
+
+def test_a_file_that_is_gone_on_with_is_whole_while_its_last_times_are_dropped_and_written_anew(
+    tmp_path: Path, whole_after_each_page: PageReader
+) -> None:
+    path = tmp_path / "resumed.vtkhdf"
+    with VTKHDFWriter(path, planar_mesh(), COUNTED) as writer:
+        for number in range(70):
+            append_counted(writer, number)
+    with (
+        whole_after_each_page as found,
+        VTKHDFWriter.reopen(path, planar_mesh(), COUNTED, 50) as writer,
+    ):
+        # What tells the number of times is written first where they get less.
+        assert set(found) == {50}
+        for number in range(50, 66):
+            append_counted(writer, number)
+    assert set(found) == set(range(50, 67))
+    assert whole_times(path) == 66
 
 
 def test_a_full_disk_ends_in_an_error_and_keeps_the_whole_times(tmp_path: Path) -> None:
@@ -209,6 +292,7 @@ def test_the_number_of_times_and_the_times_change_by_one_write(planar_file: Path
         assert file["VTKHDF/Steps/Values"].shape == (file["VTKHDF/Steps"].attrs["NSteps"],)
     assert steps.hdr.nchunks == values.hdr.nchunks == 1
     assert values.addr == steps.addr + steps.hdr.space.total
+    assert values.addr + values.hdr.space.total < 4096
 
 
 def test_a_file_can_be_read_while_it_is_written(tmp_path: Path) -> None:
