@@ -1,6 +1,9 @@
 """What training minimises: unrolled steps, their weights, their gradients and their memory."""
 
 import copy
+import math
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from physgt.loss import LOSSES, free_noise, relative_l2, unrolled_loss
 from physgt.pretraining import reconstruction_loss
 from physgt.samples import Samples, Window
 from physgt.simulator import Simulator
+from unrolled_memory import memory_of_checkpointed_unroll
 
 
 @pytest.fixture
@@ -130,6 +134,15 @@ def test_checkpointing_changes_memory_and_nothing_else(simulator, window):
     for ours, theirs in zip(gradients, gradients_again, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-8)
     assert little < memory / 10
+
+
+def test_memory_of_checkpointed_steps_does_not_add_up_over_them():
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        one, six = pool.map(memory_of_checkpointed_unroll, (1, 6))
+    if math.isnan(one):
+        pytest.skip("this system doesn't tell the peak of a process")
+    assert six < 1.5 * one
 
 
 def test_pre_training_measures_what_the_model_says_of_hidden_nodes(simulator, window):
