@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from physgt.fields import field_dataset, field_variable
+from physgt.datasets.moved_fields import with_moved_fields
 from physgt.mesh import Mesh
 from physgt.task import Field
-from physgt.trajectory import Frame, Trajectory
+from physgt.trajectory import Trajectory
 
 
 def cells_to_nodes(trajectory: Trajectory) -> Trajectory:
@@ -21,34 +20,15 @@ def cells_to_nodes(trajectory: Trajectory) -> Trajectory:
     """
     weights = _cells_around_nodes(trajectory.mesh)
     in_no_cell = np.diff(weights.indptr) == 0
-    series, still = trajectory.declared(over_time=True), trajectory.declared(over_time=False)
-    on_cells = {field.name for field in (*series, *still) if field.location == "cell"}
 
-    def moved(frame: Frame) -> Frame:
-        found = dict(frame)
-        for name in on_cells & found.keys():
-            found[name] = weights @ frame[name]
-            found[name][in_no_cell] = np.nan
+    def moved(field: Field, values: np.ndarray) -> np.ndarray:
+        if field.location != "cell":
+            return values
+        found: np.ndarray = weights @ values
+        found[in_no_cell] = np.nan
         return found
 
-    # All fields of a time are asked for one after the other.
-    @lru_cache(maxsize=1)
-    def read_frame(i: int) -> Frame:
-        return moved(trajectory.frame(i, [field.name for field in series]))
-
-    values = moved(trajectory.frame(0, [field.name for field in still]))
-    static = {
-        field.name: field_variable(_on_nodes(field), values[field.name], over_time=False)
-        for field in still
-    }
-    return Trajectory.from_frames(
-        trajectory.mesh,
-        trajectory.times,
-        [_on_nodes(field) for field in series],
-        read_frame,
-        static=field_dataset(static, trajectory.times),
-        attributes=trajectory.attributes,
-    )
+    return with_moved_fields(trajectory, trajectory.mesh, _on_nodes, moved)
 
 
 def _on_nodes(field: Field) -> Field:

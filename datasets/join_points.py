@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
-import xarray as xr
 from scipy.sparse import csr_array
 
 from physgt.coinciding import coinciding_pairs, one_number_each
-from physgt.fields import field_variable
+from physgt.datasets.moved_fields import with_moved_fields
 from physgt.mesh import Mesh
 from physgt.task import Field
-from physgt.trajectory import Frame, Trajectory
+from physgt.trajectory import Trajectory
 
 
 def join_points(trajectory: Trajectory) -> Trajectory:
@@ -26,32 +24,11 @@ def join_points(trajectory: Trajectory) -> Trajectory:
     new = one_number_each(coinciding_pairs(mesh.points), mesh.num_points)
     counts = np.bincount(new)
     means = csr_array((1 / counts[new], (new, np.arange(len(new)))), shape=(len(counts), len(new)))
-    series, still = trajectory.declared(over_time=True), trajectory.declared(over_time=False)
-    on_nodes = {field.name for field in (*series, *still) if field.location == "node"}
 
-    def joined(frame: Frame) -> Frame:
-        return {
-            name: means @ values if name in on_nodes else values for name, values in frame.items()
-        }
+    def joined(field: Field, values: np.ndarray) -> np.ndarray:
+        return means @ values if field.location == "node" else values
 
-    # All fields of a time are asked for one after the other.
-    @lru_cache(maxsize=1)
-    def read_frame(i: int) -> Frame:
-        return joined(trajectory.frame(i, [field.name for field in series]))
-
-    values = joined(trajectory.frame(0, [field.name for field in still]))
-    static = {
-        field.name: field_variable(_of_means(field), values[field.name], over_time=False)
-        for field in still
-    }
-    return Trajectory.from_frames(
-        _joined_mesh(mesh, new),
-        trajectory.times,
-        [_of_means(field) for field in series],
-        read_frame,
-        static=xr.Dataset(static),
-        attributes=trajectory.attributes,
-    )
+    return with_moved_fields(trajectory, _joined_mesh(mesh, new), _of_means, joined)
 
 
 def _joined_mesh(mesh: Mesh, new: np.ndarray) -> Mesh:

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import floor
 
 import numpy as np
 
 from physgt.boundary import BoundaryCondition
 from physgt.conditions import Condition
+from physgt.coupling.advance import SAME_TIME, Advance
 from physgt.coupling.state import (
     StepperState,
     checked_ids,
     checked_rows,
     read_only,
     replaced,
-    require_stated,
     require_units_of,
 )
 from physgt.errors import PhysgtError
 from physgt.mesh import Mesh
 from physgt.quantities.derived import Output
 from physgt.rates import start_and_rates
-from physgt.rollout.boundary import BoundaryValues, overlaid, restated
-from physgt.rollout.integrator import Integrator, with_boundary_rates
+from physgt.rollout.boundary import restated
 from physgt.simulator import Simulator
 from physgt.task import POINTS, Field
 from physgt.trajectory import Frame, Trajectory
 from physgt.units import require_same_units
-
-SAME_TIME = 1e-6
-"""Two times closer than this share of the model's dt are the same."""
 
 
 class Stepper:
@@ -81,24 +76,9 @@ class Stepper:
         self.interpolate = interpolate
         self.outputs = dict(outputs or {})
         initial, rates = start_and_rates(self.task, initial)
-        self._boundary = BoundaryValues(self.task, initial, prescribed)
-        self._integrator = Integrator(simulator, self._boundary)
+        self._advance = Advance(simulator, self.task, initial, prescribed)
         self._free = self.task.free_mask(self.mesh)
-        start = float(initial.times[0])
-        state = self._integrator.start(start, rates)
-        nothing = np.full((self.sites.num_points, self.task.forcing_size), np.nan)
-        self._now = StepperState(
-            origin=start,
-            num_steps=0,
-            offset=0.0,
-            state=state,
-            ahead=None,
-            stated=np.full_like(state, np.nan),
-            stated_forcing=nothing,
-            ended=state,
-            before=None,
-            seconds=self.dt,
-        )
+        self._now = self._advance.start(float(initial.times[0]), rates, self.sites.num_points)
         for where, trajectory in ("the start", initial), ("the prescribed values", prescribed):
             if trajectory is not None:
                 require_units_of(self.task, trajectory, where=where)
@@ -112,7 +92,7 @@ class Stepper:
     @property
     def time(self) -> float:
         """Seconds; the first time of `initial` before the first step."""
-        return self._model_time(self._now) + self._now.offset
+        return self._advance.time(self._now)
 
     def field(self, name: str) -> Field:
         """Components and units of a target, forcing or output."""
@@ -143,7 +123,7 @@ class Stepper:
 
         Far from the origin it has digits that `get_field("points")`, where they are, has not.
         """
-        return self._state()[self.ids(on), self.task.columns(POINTS)]
+        return self._advance.state(self._now)[self.ids(on), self.task.columns(POINTS)]
 
     def get_field(self, name: str, on: str | np.ndarray | None = None) -> np.ndarray:
         """A target, forcing or output now. Of all nodes it is a view that can't be written to.
@@ -156,7 +136,7 @@ class Stepper:
             return self._output(self.outputs[name])
         field = self.field(name)
         if field in self.task.forcings:
-            values = self._forcing(self._now, self.time)[:, self._columns(field)]
+            values = self._advance.forcing(self._now)[:, self._columns(field)]
             values = values[:, 0] if field.components == 1 else values
         else:
             values = self.frame()[name]
@@ -164,7 +144,7 @@ class Stepper:
 
     def frame(self) -> Frame:
         """All targets now by name."""
-        return self.task.unpack_state(self._state(), self.mesh)
+        return self.task.unpack_state(self._advance.state(self._now), self.mesh)
 
     def set_field(
         self,
@@ -208,7 +188,7 @@ class Stepper:
         if field in self.task.targets:
             # Not through get_field: far from the origin positions lose digits of displacements.
             ids, columns = self.ids(on), self._columns(field, component)
-            self._set_target(ids, columns, self._state()[ids, columns])
+            self._set_target(ids, columns, self._advance.state(self._now)[ids, columns])
         else:
             values = self.get_field(name, on)
             values = values if component is None else values[..., component]
@@ -224,18 +204,7 @@ class Stepper:
         Raises PhysgtError for another dt than the model's where the stepper may not interpolate,
         and DivergedError where the state stops being finite; the stepper then stays as it was.
         """
-        now = self._now
-        seconds = self._checked_dt(dt)
-        offset = now.offset + seconds
-        whole = floor(offset / self.dt + SAME_TIME)
-        for _ in range(whole):
-            now = self._whole_step(now)
-        offset -= whole * self.dt
-        if offset > SAME_TIME * self.dt:
-            ahead = self._advanced(now) if now.ahead is None else now.ahead
-            now = replace(now, offset=offset, ahead=ahead)
-        self._now = replace(now, before=now.ended, seconds=seconds)
-        self._now = replace(self._now, ended=self._state())
+        self._now = self._advance.step(self._now, self._checked_dt(dt))
 
     def save_state(self) -> StepperState:
         """The state as it is now, with all that was set; any number may be kept."""
@@ -246,41 +215,10 @@ class Stepper:
         token.require_like(self._now)
         self._now = token
 
-    def _model_time(self, now: StepperState) -> float:
-        # origin + n * dt rather than a running sum: as in a rollout, to the last bit.
-        return now.origin + now.num_steps * self.dt
-
-    def _state(self) -> np.ndarray:
-        """(N, S + R) now, with what the caller prescribed."""
-        now = self._now
-        if now.ahead is None:
-            return overlaid(now.state, now.stated)
-        share = now.state.dtype.type(now.offset / self.dt)
-        between = now.state + share * (now.ahead - now.state)
-        return overlaid(between, now.stated)
-
     def _output(self, output: Output) -> np.ndarray:
         now, frame = self._now, self.frame()
         before = frame if now.before is None else self.task.unpack_state(now.before, self.mesh)
         return output.over(now.seconds, before, frame)
-
-    def _forcing(self, now: StepperState, time: float) -> np.ndarray:
-        return overlaid(self._boundary.forcing(time), now.stated_forcing)
-
-    def _whole_step(self, now: StepperState) -> StepperState:
-        ahead = self._advanced(now) if now.ahead is None else now.ahead
-        state = overlaid(ahead, now.stated)
-        state = with_boundary_rates(self._boundary, now.state, state)
-        return replace(now, num_steps=now.num_steps + 1, offset=0.0, state=state, ahead=None)
-
-    def _advanced(self, now: StepperState) -> np.ndarray:
-        """(N, S + R) one dt after the model's last own time."""
-        boundary = self._boundary.overlaid(now.stated[:, : self.task.state_size])
-        forcing = self._forcing(now, self._model_time(now))
-        require_stated(self.task, boundary.unstated, np.isnan(forcing))
-        time = now.origin + (now.num_steps + 1) * self.dt
-        seen = boundary.ahead(now.state, time)
-        return self._integrator.under(boundary).advance(seen, forcing, now.num_steps + 1, time)
 
     def _set_target(self, ids: np.ndarray, columns: slice, rows: np.ndarray) -> None:
         free = self._free[ids, columns]
