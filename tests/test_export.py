@@ -173,7 +173,7 @@ def cpp_programs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cpp")
     prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"
     for command in (
-        ["cmake", "-S", CPP_EXAMPLE, "-B", folder, "-DCMAKE_BUILD_TYPE=Debug", prefix],
+        ["cmake", "-S", CPP_EXAMPLE, "-B", folder, prefix],
         ["cmake", "--build", folder],
     ):
         run = subprocess.run(command, capture_output=True, text=True)
