@@ -137,10 +137,12 @@ def test_a_wheel_carries_the_licence_and_the_command_line(wheel_files: set[str])
     assert f"{metadata}/entry_points.txt" in wheel_files
 
 
-@pytest.mark.parametrize("folder", MAPPED_FOLDERS)
-def test_the_folders_at_the_top_are_imported_below_physgt(folder: str, tmp_path: Path) -> None:
-    file = run_in(tmp_path, sys.executable, "-c", f"import physgt.{folder} as m; print(m.__file__)")
-    assert Path(file).resolve() == ROOT / folder / "__init__.py"
+def test_the_folders_at_the_top_are_imported_below_physgt(tmp_path: Path) -> None:
+    modules = ", ".join(f"physgt.{folder}" for folder in MAPPED_FOLDERS)
+    program = f"import {modules}; print(*(m.__file__ for m in ({modules})), sep='\\n')"
+    files = run_in(tmp_path, sys.executable, "-c", program).splitlines()
+    expected = [ROOT / folder / "__init__.py" for folder in MAPPED_FOLDERS]
+    assert [Path(file).resolve() for file in files] == expected
 
 
 def test_the_version_is_the_installed_one() -> None:
