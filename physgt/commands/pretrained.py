@@ -43,7 +43,7 @@ def demo(
     radius: float = 0.05,
     center: str = "0.3,0.2",
     speed: float = 1.5,
-    seconds: float = 6.0,
+    seconds: float = 5.0,
 ) -> None:
     """Flow past a cylinder of your choice by the pretrained model, beside the solver's: a film.
 
