@@ -12,6 +12,7 @@ import numpy as np
 from physgt.datasets.byte_planes import LARGE, packed
 from physgt.datasets.ordered_file import within_a_page
 from physgt.errors import PhysgtError
+from physgt.higher_order import WEIGHTS
 from physgt.mesh import Mesh
 from physgt.task import Field
 
@@ -44,6 +45,37 @@ class RowTable:
         lines = np.arange(start, num_times).reshape(-1, *[1] * self.first.ndim)
         self.dataset.resize(num_times, axis=0)
         self.dataset[start:] = self.first + self.rows * lines
+
+
+def create_rows(parent: h5py.Group, name: str, row: np.ndarray, field: Field) -> h5py.Dataset:
+    """A data set for the rows of a field over time, none yet; those of one time look like `row`."""
+    # A chunk of global values is written many times. Compressed it would move in the file,
+    # and a killed process could leave it lost.
+    shared = field.location == "global"
+
+    def create() -> h5py.Dataset:
+        dataset = parent.create_dataset(
+            None,
+            shape=(0, *row.shape[1:]),
+            maxshape=(None, *row.shape[1:]),
+            chunks=(ROWS_AHEAD if shared else len(row), *row.shape[1:]),
+            dtype=row.dtype,
+            **({} if shared else COMPRESSION),
+        )
+        describe(dataset, field, over_time=True)
+        return dataset
+
+    parent[name] = within_a_page(create)
+    return parent[name]
+
+
+def describe(dataset: h5py.Dataset, field: Field, *, over_time: bool) -> None:
+    """What numbers alone don't tell."""
+    dataset.attrs["units"] = field.units
+    dataset.attrs["components"] = field.components
+    dataset.attrs["over_time"] = over_time
+    if field.name == WEIGHTS:
+        dataset.attrs["Attribute"] = np.bytes_(WEIGHTS)
 
 
 def write_rows(dataset: h5py.Dataset, index: int, rows: np.ndarray) -> None:

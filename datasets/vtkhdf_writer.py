@@ -17,19 +17,19 @@ from typing import Any
 import h5py
 import numpy as np
 
-from physgt.datasets.ordered_file import OrderedFile, ordered_hdf5, within_a_page
+from physgt.datasets.ordered_file import OrderedFile, ordered_hdf5
 from physgt.datasets.vtkhdf_head import write_head
 from physgt.datasets.vtkhdf_polyhedra import FACE_STEPS
 from physgt.datasets.vtkhdf_rows import (
-    COMPRESSION,
     ROWS_AHEAD,
     RowTable,
     check_fields,
+    create_rows,
+    describe,
     rows_on_disk,
     write_rows,
 )
 from physgt.errors import PhysgtError
-from physgt.higher_order import WEIGHTS
 from physgt.mesh import Mesh
 from physgt.task import Field, Location
 from physgt.trajectory import Trajectory
@@ -220,11 +220,16 @@ class VTKHDFWriter:
             raise
 
     def _find_series(self, field: Field) -> h5py.Dataset:
-        parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
-        name = "Points" if field.name == "points" else field.name
+        parent, name = self._place_of(field)
         if name not in parent or parent[name].attrs.get("components") != field.components:
             raise PhysgtError(f"{self.path}: holds no field '{field.name}' to go on with.")
         return parent[name]
+
+    def _place_of(self, field: Field) -> tuple[h5py.Group, str]:
+        """Group and name of a field over time."""
+        if field.name == "points":
+            return self._root, "Points"
+        return self._root[GROUPS[field.location]], field.name
 
     def _flush(self) -> None:
         self._file.flush()
@@ -254,7 +259,7 @@ class VTKHDFWriter:
     def _write_static(self, field: Field, values: np.ndarray) -> None:
         rows = rows_on_disk(self.path, self.mesh, field, {field.name: values})
         dataset = self._root[GROUPS[field.location]].create_dataset(field.name, data=rows)
-        _describe(dataset, field, over_time=False)
+        describe(dataset, field, over_time=False)
         self._link(field, table="static")
 
     def _create_series(self, field: Field) -> h5py.Dataset:
@@ -264,27 +269,10 @@ class VTKHDFWriter:
             field,
             {field.name: np.zeros(field.frame_shape(self.mesh), field.dtype)},
         )
-        parent = self._root if field.name == "points" else self._root[GROUPS[field.location]]
-        # A chunk of global values is written many times. Compressed it would move in the file,
-        # and a killed process could leave it lost.
-        shared = field.location == "global"
-
-        def create() -> h5py.Dataset:
-            dataset = parent.create_dataset(
-                None,
-                shape=(0, *row.shape[1:]),
-                maxshape=(None, *row.shape[1:]),
-                chunks=(ROWS_AHEAD if shared else len(row), *row.shape[1:]),
-                dtype=row.dtype,
-                **({} if shared else COMPRESSION),
-            )
-            _describe(dataset, field, over_time=True)
-            return dataset
-
-        name = "Points" if field.name == "points" else field.name
-        parent[name] = within_a_page(create)
+        parent, name = self._place_of(field)
+        dataset = create_rows(parent, name, row, field)
         self._link(field, table=field.location)
-        return parent[name]
+        return dataset
 
     def _link(self, field: Field, table: str) -> None:
         """Say where its rows begin at each time."""
@@ -295,11 +283,3 @@ class VTKHDFWriter:
         if field.location == "global" and field not in self.fields:
             size = RowTable(steps["FieldDataSizes"], field.name, (field.components, 1), rows=0)
             self._tables[f"size of {field.name}"] = size
-
-
-def _describe(dataset: h5py.Dataset, field: Field, *, over_time: bool) -> None:
-    dataset.attrs["units"] = field.units
-    dataset.attrs["components"] = field.components
-    dataset.attrs["over_time"] = over_time
-    if field.name == WEIGHTS:
-        dataset.attrs["Attribute"] = np.bytes_(WEIGHTS)

@@ -31,7 +31,7 @@ SEED = 0
 """Of the mesh's inner points: all else is given."""
 RECIPE = RECIPES[NAME]
 FILM_SIZE = 800
-"""Pixels of the longer side: fewer than usual, for the film is most of the waiting."""
+"""Pixels of the longer side: fewer than usual, for the film is a third of the waiting."""
 
 
 @dataclass(frozen=True)
